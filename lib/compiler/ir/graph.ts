@@ -1,5 +1,5 @@
 /** A graph: inputs, initializers, nodes in topological order, outputs. Subgraphs may use values of the graphs around them. */
-import type { GraphProto } from 'onnx-buf';
+import type { GraphProto, SparseTensorProto } from 'onnx-buf';
 import { GraphError } from '../../errors.js';
 import type { Node } from './node.js';
 import type { Tensor } from './tensor.js';
@@ -11,9 +11,12 @@ export class Graph {
   nodes: Node[] = [];
   /** The node whose attribute this graph is; undefined for a model's main graph and a function's body. */
   parent: Node | undefined;
-  readonly origin: GraphProto | undefined;
+  /** The message it was read from. */
+  origin: GraphProto | undefined;
   /** Values that stand for initializers, in the file's order. */
   readonly initializers = new Set<Value>();
+  /** Values that stand for sparse constants, which are carried along untouched. */
+  readonly sparseInitializers = new Map<Value, SparseTensorProto>();
   readonly #inputs = new Set<Value>();
   readonly #outputs: Value[] = [];
   readonly #outputUses: Use[] = [];

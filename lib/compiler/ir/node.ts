@@ -24,7 +24,8 @@ export class Node {
   overload: string;
   name: string;
   readonly attributes: Map<string, Attribute>;
-  readonly origin: NodeProto | undefined;
+  /** The message it was read from. */
+  origin: NodeProto | undefined;
   /** The graph that it stands in; set by Graph. */
   graph: Graph | undefined;
   readonly #inputs: (Value | undefined)[] = [];

@@ -127,11 +127,23 @@ export class Tensor {
     }
   }
 
+  /** The raw elements in pieces of at most `size` bytes, so that an external tensor need not be held whole. */
+  *chunks(size: number): Generator<Uint8Array> {
+    const { storage } = this;
+    for (let start = 0; start < this.byteLength; start += size) {
+      const length = Math.min(size, this.byteLength - start);
+      if (storage.kind !== 'external' || this.#loadExternal === undefined) {
+        yield this.bytes().subarray(start, start + length);
+      } else yield this.#loadExternal({ ...storage, offset: storage.offset + start, length });
+    }
+  }
+
   /** A typed view on the elements; copies only where the bytes are misaligned. Elements under 8 bits come packed, as bytes. */
   typed(): TypedElements {
     const bytes = this.bytes();
     const size = Math.max(1, elementBits(this.elementType) / 8);
-    const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+    // Not slice(): a Buffer's is a view.
+    const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
     const length = aligned.byteLength / size;
     const { buffer, byteOffset } = aligned;
     switch (this.elementType) {

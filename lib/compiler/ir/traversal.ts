@@ -34,7 +34,7 @@ export function dependenciesOf(node: Node): Set<Value> {
 
 /** The values that a graph, or a graph inside it, uses and does not define. */
 export function capturesOf(graph: Graph): Set<Value> {
-  const defined = new Set<Value>([...graph.inputs, ...graph.initializers]);
+  const defined = new Set<Value>([...graph.inputs, ...graph.initializers, ...graph.sparseInitializers.keys()]);
   const captured = new Set<Value>();
   for (const node of graph.nodes) {
     for (const value of dependenciesOf(node)) if (!defined.has(value)) captured.add(value);

@@ -1,0 +1,11 @@
+import type { Model } from '../ir/model.js';
+import type { ModelSource } from './source.js';
+
+/** One source format: a model file or folder in, the IR out. */
+export interface Reader {
+  /** As people call the format: "ONNX". */
+  readonly name: string;
+  /** Whether a file is of this format, by its content. A damaged file of the format should match, so that `read` can say what is wrong. */
+  match(source: ModelSource): boolean;
+  read(path: string): Promise<Model>;
+}
