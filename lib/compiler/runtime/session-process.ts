@@ -1,0 +1,92 @@
+/**
+ * The child process that holds one onnxruntime session: a crash in native code ends it and nothing else.
+ * It is the only module of the compiler that loads onnxruntime.
+ */
+import type { DataType } from '../../artifact/manifest.js';
+import type { RuntimeTensor, SessionReply, SessionRequest, SessionValue } from './session-protocol.js';
+
+process.env.ORT_DISABLE_TELEMETRY = '1';
+// onnxruntime-common would make Float16Array tensors where the engine has that class, and the binding takes raw bits only.
+Reflect.deleteProperty(globalThis, 'Float16Array');
+const { InferenceSession, Tensor } = await import('onnxruntime-node');
+
+let session: Awaited<ReturnType<typeof InferenceSession.create>> | undefined;
+
+function toOrt({ dataType, dims, data }: RuntimeTensor): InstanceType<typeof Tensor> {
+  // The constructor's overloads cannot be matched by a union of element types.
+  return new Tensor(dataType as 'float32', data as Float32Array, dims);
+}
+
+function fromOrt(tensor: InstanceType<typeof Tensor>): RuntimeTensor {
+  return { dataType: tensor.type as DataType, dims: tensor.dims, data: tensor.data as RuntimeTensor['data'] };
+}
+
+function describe(metadata: readonly { readonly name: string; readonly isTensor: boolean }[]): SessionValue[] {
+  return metadata.map((value) => {
+    if (!value.isTensor) return { name: value.name, dataType: null, shape: null };
+    const { type, shape } = value as unknown as { type: DataType; shape: readonly (number | string)[] };
+    return { name: value.name, dataType: type, shape: shape.map((dim) => (dim === '' ? null : dim)) };
+  });
+}
+
+async function answer(request: SessionRequest): Promise<SessionReply> {
+  const start = performance.now();
+  if (request.kind === 'open') {
+    const { graphOptimizationLevel, enableCpuMemArena, enableMemPattern, configEntries } = request.settings;
+    const options: InstanceType<typeof Object> & Parameters<typeof InferenceSession.create>[1] = {
+      graphOptimizationLevel: graphOptimizationLevel ?? 'all',
+      intraOpNumThreads: request.threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+      ...(enableCpuMemArena === undefined ? {} : { enableCpuMemArena }),
+      ...(enableMemPattern === undefined ? {} : { enableMemPattern }),
+      ...(configEntries === undefined ? {} : { extra: nested(configEntries) }),
+    };
+    session = await (typeof request.model === 'string'
+      ? InferenceSession.create(request.model, options)
+      : InferenceSession.create(request.model, options));
+    return {
+      kind: 'opened',
+      milliseconds: performance.now() - start,
+      inputs: describe(session.inputMetadata),
+      outputs: describe(session.outputMetadata),
+    };
+  }
+  if (session === undefined) throw new Error('no session is open');
+  const feeds = Object.fromEntries(Object.entries(request.feeds).map(([name, tensor]) => [name, toOrt(tensor)]));
+  const startRun = performance.now();
+  const results = await (request.outputs === undefined ? session.run(feeds) : session.run(feeds, request.outputs));
+  const milliseconds = performance.now() - startRun;
+  const outputs = Object.fromEntries(
+    Object.entries(results).map(([name, value]) => [name, fromOrt(value as InstanceType<typeof Tensor>)]),
+  );
+  return { kind: 'ran', milliseconds, outputs };
+}
+
+/** Session config entries as onnxruntime-node's `extra` wants them: nested objects in place of dots. */
+function nested(entries: Readonly<Record<string, string>>): Record<string, unknown> {
+  const root: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(entries)) {
+    const path = key.split('.');
+    const leaf = path.pop() ?? key;
+    let at = root;
+    for (const part of path) {
+      at[part] ??= {};
+      at = at[part] as Record<string, unknown>;
+    }
+    at[leaf] = value;
+  }
+  return root;
+}
+
+process.on('disconnect', () => process.exit(0));
+process.on('message', (request: SessionRequest) => {
+  answer(request)
+    .catch(
+      (error: unknown): SessionReply => ({
+        kind: 'failed',
+        message: error instanceof Error ? error.message : String(error),
+      }),
+    )
+    .then((reply) => process.send?.(reply));
+});

@@ -1,0 +1,36 @@
+/** What the session's process and its parent say to each other. Sent by structured clone, so typed arrays and bigints pass as they are. */
+import type { DataType, SessionSettings, TensorSignature } from '../../artifact/manifest.js';
+import type { TypedElements } from '../ir/tensor.js';
+
+/** A tensor as onnxruntime sees it: float16 as raw bits in a Uint16Array, bool as 0 and 1. */
+export interface RuntimeTensor {
+  readonly dataType: DataType;
+  readonly dims: readonly number[];
+  readonly data: TypedElements | readonly string[];
+}
+
+export type SessionRequest =
+  | {
+      readonly kind: 'open';
+      readonly model: string | Uint8Array;
+      readonly settings: SessionSettings;
+      readonly threads: number;
+    }
+  | {
+      readonly kind: 'run';
+      readonly feeds: Readonly<Record<string, RuntimeTensor>>;
+      readonly outputs: readonly string[] | undefined;
+    };
+
+export type SessionReply =
+  | {
+      readonly kind: 'opened';
+      readonly milliseconds: number;
+      readonly inputs: readonly SessionValue[];
+      readonly outputs: readonly SessionValue[];
+    }
+  | { readonly kind: 'ran'; readonly milliseconds: number; readonly outputs: Readonly<Record<string, RuntimeTensor>> }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** onnxruntime says `[]` both for a scalar and for an unknown rank; a value that is no tensor has no data type. */
+export type SessionValue = TensorSignature | { readonly name: string; readonly dataType: null; readonly shape: null };
