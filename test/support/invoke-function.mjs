@@ -1,0 +1,14 @@
+/** In a child process: loads a function's module as Lambda does and hands it the events that come in. */
+import { pathToFileURL } from 'node:url';
+
+const start = performance.now();
+const { handler } = await import(pathToFileURL(process.argv[2]).href);
+process.send({ kind: 'ready', milliseconds: performance.now() - start });
+process.on('message', async ({ id, event }) => {
+  try {
+    process.send({ kind: 'answered', id, result: await handler(event) });
+  } catch (error) {
+    process.send({ kind: 'threw', id, message: String(error) });
+  }
+});
+process.on('disconnect', () => process.exit(0));

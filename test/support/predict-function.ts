@@ -1,0 +1,160 @@
+/** The real function with the real runtime layer, built into a temporary folder and run in a child process, one per environment. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildFunctions } from '../../functions/build.mjs';
+import { buildOnnxRuntimeLayer } from '../../layers/onnxruntime/build.mjs';
+
+export const HOST_ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'x86_64';
+
+export interface FunctionResult {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly isBase64Encoded: boolean;
+}
+
+export interface PreparedFunction {
+  /** Holds `task`, as Lambda's /var/task, and `opt`. */
+  readonly folder: string;
+  start(options: EnvironmentOptions): Promise<RunningFunction>;
+  remove(): void;
+}
+
+export interface EnvironmentOptions {
+  /** The artifact's folder. */
+  readonly artifact: string;
+  /** Path of the Node.js that runs it. Default: the one that runs the tests. */
+  readonly node?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Whether the runtime layer is there. Default true. */
+  readonly withRuntime?: boolean;
+}
+
+export async function prepareFunction(): Promise<PreparedFunction> {
+  const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-predict-'));
+  const opt = join(folder, 'opt');
+  mkdirSync(opt);
+  await buildOnnxRuntimeLayer({ architecture: HOST_ARCHITECTURE, outputDirectory: opt });
+  await buildFunctions({ outputDirectory: join(folder, 'task') });
+  return {
+    folder,
+    start: (options) => RunningFunction.start(folder, options),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+type Message =
+  | { readonly kind: 'ready'; readonly milliseconds: number }
+  | { readonly kind: 'answered'; readonly id: number; readonly result: FunctionResult }
+  | { readonly kind: 'threw'; readonly id: number; readonly message: string };
+
+export class RunningFunction {
+  private nextId = 0;
+  private readonly waiting = new Map<number, { resolve(result: FunctionResult): void; reject(error: Error): void }>();
+  /** All that it wrote. */
+  output = '';
+  /** How long its module took to load, with the model. */
+  initMilliseconds = Number.NaN;
+
+  private constructor(private readonly child: ChildProcess) {
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (this.output += chunk));
+  }
+
+  static async start(folder: string, options: EnvironmentOptions): Promise<RunningFunction> {
+    const { artifact, node = process.execPath, withRuntime = true, environment = {} } = options;
+    const child = fork(
+      join(import.meta.dirname, 'invoke-function.mjs'),
+      [join(folder, 'task', 'predict', 'index.mjs')],
+      {
+        execPath: node,
+        execArgv: [],
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        env: {
+          PATH: process.env.PATH ?? '',
+          NODE_PATH: withRuntime ? join(folder, 'opt/nodejs/node_modules') : '',
+          CDK_ONNX_ARTIFACT: artifact,
+          AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '1769',
+          ...environment,
+        },
+      },
+    );
+    const running = new RunningFunction(child);
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', (code) => {
+        const error = new Error(`the function ended with ${code}: ${running.output}`);
+        for (const { reject: fail } of running.waiting.values()) fail(error);
+        reject(error);
+      });
+      child.on('message', (message: Message) => {
+        if (message.kind === 'ready') {
+          running.initMilliseconds = message.milliseconds;
+          resolve();
+        } else {
+          running.settle(message);
+        }
+      });
+    });
+    return running;
+  }
+
+  private settle(message: Exclude<Message, { kind: 'ready' }>): void {
+    const waiter = this.waiting.get(message.id);
+    this.waiting.delete(message.id);
+    if (message.kind === 'answered') waiter?.resolve(message.result);
+    else waiter?.reject(new Error(message.message));
+  }
+
+  invoke(event: unknown): Promise<FunctionResult> {
+    return new Promise((resolve, reject) => {
+      const id = this.nextId++;
+      this.waiting.set(id, { resolve, reject });
+      this.child.send({ id, event });
+    });
+  }
+
+  get(path: string): Promise<FunctionResult> {
+    return this.invoke(httpEvent({ method: 'GET', path }));
+  }
+
+  /** Bytes travel as base64, text as it is. */
+  post(
+    path: string,
+    body: string | Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<FunctionResult> {
+    return this.invoke(httpEvent({ method: 'POST', path, body, headers }));
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null) return;
+    const exited = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill();
+    await exited;
+  }
+}
+
+export interface EventOptions {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** Default `$default`. */
+  readonly stage?: string;
+}
+
+/** An event of an HTTP API, payload format 2.0. */
+export function httpEvent({ method, path, headers = {}, body, stage = '$default' }: EventOptions): unknown {
+  const isBytes = body instanceof Uint8Array;
+  return {
+    version: '2.0',
+    routeKey: `${method} ${path}`,
+    rawPath: path,
+    rawQueryString: '',
+    headers: { 'content-type': isBytes ? 'application/octet-stream' : 'application/json', ...headers },
+    requestContext: { http: { method, path }, stage },
+    ...(body === undefined ? {} : { body: isBytes ? Buffer.from(body).toString('base64') : body }),
+    isBase64Encoded: isBytes,
+  };
+}

@@ -1,0 +1,122 @@
+/** Artifacts as the function finds them, written by hand around models that a test chooses. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { toBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema, TensorProto_DataType } from 'onnx-buf';
+import type { DataType, Dimension, Manifest, SessionSettings, Signature, Task } from '../../lib/artifact/manifest.js';
+import { modelProto, nodeProto, valueInfo } from './onnx-messages.js';
+import { realModels } from './real-models.js';
+
+export interface ServedArtifact {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  /** Path of the ONNX file. */
+  readonly model: string;
+  remove(): void;
+}
+
+export interface ArtifactOptions {
+  readonly name: string;
+  readonly model: Uint8Array;
+  readonly signature: Signature;
+  readonly task?: Task;
+  readonly session?: SessionSettings;
+}
+
+export function writeServedArtifact(options: ArtifactOptions): ServedArtifact {
+  const parent = mkdtempSync(join(tmpdir(), 'cdk-onnx-artifact-'));
+  const folder = join(parent, options.name);
+  mkdirSync(folder);
+  const model = join(folder, 'model.onnx');
+  writeFileSync(model, options.model);
+  const manifest: Manifest = {
+    schemaVersion: 1,
+    name: options.name,
+    modelVersion: 3,
+    contentHash: '0'.repeat(64),
+    onnxruntimeVersion: '1.30.0',
+    signature: options.signature,
+    task: options.task ?? { type: 'tensor' },
+    session: options.session ?? {},
+    model: 'model.onnx',
+    files: [],
+  };
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  return { folder, manifest, model, remove: () => rmSync(parent, { recursive: true, force: true }) };
+}
+
+const FACES = join(import.meta.dirname, '../../models/faces/model.json');
+
+/** The example model, not optimized. */
+export function writeFaceArtifact(): ServedArtifact {
+  return writeServedArtifact({
+    name: 'faces',
+    model: readFileSync(realModels.blazefaceBack),
+    task: JSON.parse(readFileSync(FACES, 'utf8')).task,
+    signature: {
+      inputs: [{ name: 'input:0', dataType: 'float32', shape: [1, 256, 256, 3] }],
+      outputs: [
+        { name: 'Identity:0', dataType: 'float32', shape: [1, 512, 1] },
+        { name: 'Identity_1:0', dataType: 'float32', shape: [1, 384, 1] },
+        { name: 'Identity_2:0', dataType: 'float32', shape: [1, 512, 16] },
+        { name: 'Identity_3:0', dataType: 'float32', shape: [1, 384, 16] },
+      ],
+    },
+  });
+}
+
+const ONNX_TYPES: Readonly<Record<DataType, TensorProto_DataType>> = {
+  float32: TensorProto_DataType.FLOAT,
+  float64: TensorProto_DataType.DOUBLE,
+  float16: TensorProto_DataType.FLOAT16,
+  int8: TensorProto_DataType.INT8,
+  int16: TensorProto_DataType.INT16,
+  int32: TensorProto_DataType.INT32,
+  int64: TensorProto_DataType.INT64,
+  uint8: TensorProto_DataType.UINT8,
+  uint16: TensorProto_DataType.UINT16,
+  uint32: TensorProto_DataType.UINT32,
+  uint64: TensorProto_DataType.UINT64,
+  bool: TensorProto_DataType.BOOL,
+  string: TensorProto_DataType.STRING,
+};
+
+/** Each input comes back as the output `<name>_out`. */
+export function writeEchoArtifact(
+  inputs: readonly { readonly name: string; readonly dataType: DataType; readonly shape: readonly Dimension[] }[],
+): ServedArtifact {
+  const outputs = inputs.map((input) => ({ ...input, name: `${input.name}_out` }));
+  const proto = modelProto({
+    node: inputs.map(({ name }) => nodeProto('Identity', [name], [`${name}_out`])),
+    input: inputs.map(toValueInfo),
+    output: outputs.map(toValueInfo),
+  });
+  return writeServedArtifact({
+    name: 'echo',
+    model: toBinary(ModelProtoSchema, proto),
+    signature: { inputs, outputs },
+  });
+}
+
+/** y = log(x): infinite at 0 and not a number below. */
+export function writeLogarithmArtifact(): ServedArtifact {
+  const signature: Signature = {
+    inputs: [{ name: 'x', dataType: 'float32', shape: ['N'] }],
+    outputs: [{ name: 'y', dataType: 'float32', shape: ['N'] }],
+  };
+  const proto = modelProto({
+    node: [nodeProto('Log', ['x'], ['y'])],
+    input: [valueInfo('x', ['N'])],
+    output: [valueInfo('y', ['N'])],
+  });
+  return writeServedArtifact({ name: 'logarithm', model: toBinary(ModelProtoSchema, proto), signature });
+}
+
+function toValueInfo({ name, dataType, shape }: { name: string; dataType: DataType; shape: readonly Dimension[] }) {
+  return valueInfo(
+    name,
+    shape.map((size) => size ?? 'unknown'),
+    ONNX_TYPES[dataType],
+  );
+}
