@@ -9,6 +9,9 @@ export type { Task } from './task.js';
 export const MANIFEST_FILE = 'manifest.json';
 export const MANIFEST_SCHEMA_VERSION = 1;
 
+/** Lambda's names of its processors. */
+export type Architecture = 'arm64' | 'x86_64';
+
 /** Tensor element types, in onnxruntime's names. */
 export type DataType =
   | 'float32'

@@ -23,6 +23,8 @@ export interface ImagePreprocessing {
   readonly std: readonly number[];
   /** Value of the padding of `letterbox`, 0 to 255. Default 0. */
   readonly padValue?: number;
+  /** What lies behind transparent pixels of a PNG: RGB, 0 to 255, whatever `channels` says. Default white, as on most pages. */
+  readonly background?: readonly [number, number, number];
 }
 
 /**
@@ -61,7 +63,7 @@ export interface DecodedBoxes {
   readonly boxes: string;
   readonly scores: string;
   readonly labels?: string;
-  /** Order of a box's four numbers. */
+  /** Order of a box's four numbers; the x and y of `xywh` are the box's corner with the smallest of both. */
   readonly order: 'xyxy' | 'yxyx' | 'xywh';
   /** `pixels` of the model's input, or `normalized` to 0..1 of it. */
   readonly units: 'pixels' | 'normalized';

