@@ -1,0 +1,34 @@
+/** The documents of `GET /v2` and `GET /v2/models/{model}`. */
+import type { Manifest, TensorSignature } from '../artifact/manifest.js';
+import { v2DataType } from './data-types.js';
+
+export const SERVER_NAME = 'cdk-onnx';
+/** V2's names of the extensions that are implemented here. */
+export const EXTENSIONS = ['binary_tensor_data'] as const;
+
+export function serverMetadata(version: string) {
+  return { name: SERVER_NAME, version, extensions: EXTENSIONS };
+}
+
+export function modelMetadata({
+  name,
+  modelVersion,
+  signature,
+}: Pick<Manifest, 'name' | 'modelVersion' | 'signature'>) {
+  return {
+    name,
+    versions: [String(modelVersion)],
+    platform: 'onnxruntime_onnx',
+    inputs: signature.inputs.map(tensorMetadata),
+    outputs: signature.outputs.map(tensorMetadata),
+  };
+}
+
+/** -1 stands for a size that is not fixed; V2 has no way to say that the rank is not either, so that is [-1]. */
+function tensorMetadata({ name, dataType, shape }: TensorSignature) {
+  return {
+    name,
+    datatype: v2DataType(dataType),
+    shape: (shape ?? [null]).map((size) => (typeof size === 'number' ? size : -1)),
+  };
+}
