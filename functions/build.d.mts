@@ -1,0 +1,1 @@
+export function buildFunctions(options: { readonly outputDirectory: string }): Promise<void>;

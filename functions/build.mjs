@@ -1,0 +1,42 @@
+/** The functions as Lambda gets them: one file each, and what it cannot carry inside beside it. */
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const require = createRequire(import.meta.url);
+/** Found at run time as Node finds packages: below the function's own folder. */
+const JPEG_TURBO = '@cwasm/jpeg-turbo';
+/** The package's file that is used, and the one that says whose it is and under which licence. */
+const JPEG_TURBO_FILES = ['jpeg-turbo.wasm', 'package.json'];
+
+/**
+ * Writes `predict/index.mjs` (handler `index.handler`) below `outputDirectory`. The same sources give the same bytes.
+ *
+ * @param {{ outputDirectory: string }} options
+ */
+export async function buildFunctions({ outputDirectory }) {
+  const folder = join(outputDirectory, 'predict');
+  await build({
+    entryPoints: [join(import.meta.dirname, 'predict/index.ts')],
+    outfile: join(folder, 'index.mjs'),
+    bundle: true,
+    // An ECMAScript module: its top-level await keeps the session's creation inside Lambda's init phase.
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.11',
+    minify: true,
+    legalComments: 'none',
+    // Comes with the runtime layer.
+    external: ['onnxruntime-node'],
+    define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },
+    logLevel: 'warning',
+  });
+  const target = join(folder, 'node_modules', JPEG_TURBO);
+  mkdirSync(target, { recursive: true });
+  for (const file of JPEG_TURBO_FILES) copyFileSync(require.resolve(`${JPEG_TURBO}/${file}`), join(target, file));
+}
+
+function packageVersion() {
+  return JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')).version;
+}

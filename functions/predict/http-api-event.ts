@@ -1,0 +1,67 @@
+/**
+ * API Gateway's HTTP APIs, payload format 2.0.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ */
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { RequestError } from '../../lib/errors.js';
+import type { HttpRequest, HttpResponse } from './http.js';
+
+/** Whether an event is of this kind; anything may invoke a function. */
+export function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
+  const { version, rawPath, headers, requestContext } = (event ?? {}) as Partial<APIGatewayProxyEventV2>;
+  return (
+    version === '2.0' &&
+    typeof rawPath === 'string' &&
+    typeof headers === 'object' &&
+    typeof requestContext?.http?.method === 'string'
+  );
+}
+
+export function fromHttpApiEvent(event: APIGatewayProxyEventV2): HttpRequest {
+  const { rawPath, headers, body, isBase64Encoded, requestContext } = event;
+  return {
+    method: requestContext.http.method,
+    path: withoutStage(rawPath, requestContext.stage),
+    headers,
+    body: { content: body ?? '', isBase64: isBase64Encoded === true },
+  };
+}
+
+/** A stage with a name is the first segment of the path, unless a custom domain maps it away. */
+function withoutStage(path: string, stage: string | undefined): string {
+  if (stage === undefined || stage === '$default') return path;
+  return path.startsWith(`/${stage}/`) ? path.slice(stage.length + 1) : path;
+}
+
+/** Of a function's result as JSON. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+const MAX_RESULT_BYTES = 6 * 1024 * 1024;
+/** What JSON can make of one character of a body: `\u0000`. */
+const MAX_BYTES_PER_CHARACTER = 6;
+
+/** @throws RequestError `RESPONSE_TOO_LARGE`: Lambda would drop the result and the caller see a bare 500 */
+export function toHttpApiResult({ status, headers, body }: HttpResponse): APIGatewayProxyStructuredResultV2 {
+  const result =
+    typeof body === 'string'
+      ? { statusCode: status, headers, body, isBase64Encoded: false }
+      : { statusCode: status, headers, body: encodeBase64(body), isBase64Encoded: true };
+  if (result.body.length * MAX_BYTES_PER_CHARACTER > MAX_RESULT_BYTES) {
+    checkSize(Buffer.byteLength(JSON.stringify(result)));
+  }
+  return result;
+}
+
+function encodeBase64(pieces: readonly Uint8Array[]): string {
+  const bytes = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  checkSize(Math.ceil(bytes / 3) * 4);
+  return Buffer.concat(pieces, bytes).toString('base64');
+}
+
+function checkSize(bytes: number): void {
+  if (bytes <= MAX_RESULT_BYTES) return;
+  throw new RequestError({
+    status: 422,
+    code: 'RESPONSE_TOO_LARGE',
+    message: `The response takes ${bytes} bytes, and a Lambda function may answer with ${MAX_RESULT_BYTES}.`,
+    advice: 'Send fewer rows at once, name only the outputs that you need in "outputs", or ask for the binary form.',
+  });
+}

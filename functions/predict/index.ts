@@ -1,0 +1,66 @@
+/**
+ * The function behind every model: Open Inference Protocol V2, and the model's task at /predict.
+ * The model is opened while the module is loaded, which is Lambda's init phase.
+ */
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { RequestError } from '../../lib/errors.js';
+import { type Artifact, readArtifact } from './artifact.js';
+import { errorResponse, modelNotReady } from './error-response.js';
+import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
+import { errorDetails, log } from './log.js';
+import { memoizedUntilRejected } from './memoized.js';
+import { openModel } from './model.js';
+import { answer, type Served } from './routes.js';
+
+/** Put here by functions/build.mjs. */
+declare const CDK_ONNX_VERSION: string;
+
+let artifact: Artifact | undefined;
+
+function theArtifact(): Artifact {
+  artifact ??= readArtifact(process.env);
+  return artifact;
+}
+
+const served: Served = {
+  version: CDK_ONNX_VERSION,
+  manifest: () => {
+    try {
+      return theArtifact().manifest;
+    } catch (error) {
+      throw modelNotReady(error);
+    }
+  },
+  model: memoizedUntilRejected(async () => {
+    try {
+      return await openModel(theArtifact(), process.env);
+    } catch (error) {
+      throw modelNotReady(error);
+    }
+  }),
+};
+
+try {
+  await served.model();
+} catch (error) {
+  // The function lives on: it says what is wrong, and each request tries again.
+  log('ERROR', 'the model could not be opened', errorDetails(error));
+}
+
+export async function handler(event: unknown): Promise<APIGatewayProxyStructuredResultV2> {
+  try {
+    if (!isHttpApiEvent(event)) throw eventUnknown();
+    return toHttpApiResult(await answer(fromHttpApiEvent(event), served));
+  } catch (error) {
+    return toHttpApiResult(errorResponse(error));
+  }
+}
+
+function eventUnknown(): RequestError {
+  return new RequestError({
+    status: 400,
+    code: 'EVENT_UNKNOWN',
+    message: 'The function was invoked with something else than an HTTP API event of payload format 2.0.',
+    advice: 'Put it behind an HTTP API with that payload format, as InferenceApi does.',
+  });
+}

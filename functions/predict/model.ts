@@ -1,0 +1,131 @@
+/** A model ready to answer: its session, warmed by one run, and its task. */
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { DataType, Signature } from '../../lib/artifact/manifest.js';
+import { RuntimeError } from '../../lib/errors.js';
+import { allocate } from '../../lib/protocol/data-types.js';
+import { elementCount } from '../../lib/protocol/shape.js';
+import type { NamedTensor, TensorData } from '../../lib/protocol/tensor.js';
+import { createTaskPipeline, type TaskPipeline } from '../../lib/tasks/task-pipeline.js';
+import type { Artifact } from './artifact.js';
+import { inferenceError } from './inference-error.js';
+import { errorDetails, log } from './log.js';
+import { loadOnnxRuntime, type OnnxRuntime, sessionOptions, threadsFor } from './onnxruntime.js';
+
+export interface Model {
+  readonly artifact: Artifact;
+  /** Undefined for a model that only takes tensors. */
+  readonly pipeline: TaskPipeline | undefined;
+  /**
+   * @param outputs names; only these are computed
+   * @throws RequestError `INFERENCE_FAILED`, `OUT_OF_MEMORY`
+   */
+  run(inputs: readonly NamedTensor[], outputs: readonly string[]): Promise<NamedTensor[]>;
+}
+
+/**
+ * Loads the runtime and the model by its path, so that its weights are mapped, and runs it once, so that no caller waits for what
+ * onnxruntime does on a first run.
+ *
+ * @throws RuntimeError `RUNTIME_NOT_LOADED`, `SESSION_NOT_CREATED`
+ * @throws ConfigurationError when the task does not fit the signature
+ */
+export async function openModel(artifact: Artifact, environment: NodeJS.ProcessEnv): Promise<Model> {
+  const start = performance.now();
+  const { manifest } = artifact;
+  const pipeline = createTaskPipeline(manifest.task, manifest.signature);
+  const runtime = requireRuntime();
+  const loaded = performance.now();
+  const threads = threadsFor(environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
+  const session = await createSession(runtime, artifact, threads);
+  const created = performance.now();
+  const run = (inputs: readonly NamedTensor[], outputs: readonly string[]) =>
+    runSession(runtime, session, inputs, outputs);
+  await warmUp(run, manifest.signature);
+  pipeline?.warm();
+  log('INFO', 'model ready', {
+    model: manifest.name,
+    contentHash: manifest.contentHash,
+    threads,
+    runtimeMs: rounded(loaded - start),
+    sessionMs: rounded(created - loaded),
+    warmUpMs: rounded(performance.now() - created),
+  });
+  return { artifact, pipeline, run };
+}
+
+function requireRuntime(): OnnxRuntime {
+  try {
+    return loadOnnxRuntime();
+  } catch (cause) {
+    throw new RuntimeError({
+      code: 'RUNTIME_NOT_LOADED',
+      message: 'onnxruntime-node could not be loaded.',
+      advice: "Add the OnnxRuntimeLayer of the function's architecture to the function.",
+      cause,
+    });
+  }
+}
+
+async function createSession({ InferenceSession }: OnnxRuntime, { manifest, modelPath }: Artifact, threads: number) {
+  try {
+    return await InferenceSession.create(modelPath, sessionOptions(manifest.session, threads));
+  } catch (cause) {
+    throw new RuntimeError({
+      code: 'SESSION_NOT_CREATED',
+      message: `onnxruntime did not open the model ${manifest.name}.`,
+      advice:
+        'Look at the cause in the log; build the artifact again with `cdk-onnx build`, or give the function more memory.',
+      cause,
+    });
+  }
+}
+
+async function warmUp(run: Model['run'], { inputs, outputs }: Signature): Promise<void> {
+  const zeros = inputs.map(({ name, dataType, shape }) => {
+    const sizes = (shape ?? []).map((size) => (typeof size === 'number' ? size : 1));
+    return { name, dataType, shape: sizes, data: zeroData(dataType, elementCount(sizes)) };
+  });
+  try {
+    await run(
+      zeros,
+      outputs.map(({ name }) => name),
+    );
+  } catch (error) {
+    // A model may refuse zeros, or the size 1 where any should do: the first caller then waits a little longer.
+    log('WARN', 'the model refused its warm-up run', errorDetails(error));
+  }
+}
+
+function zeroData(dataType: DataType, count: number): TensorData {
+  return dataType === 'string' ? new Array<string>(count).fill('') : allocate(dataType, count);
+}
+
+async function runSession(
+  { Tensor }: OnnxRuntime,
+  session: InferenceSession,
+  inputs: readonly NamedTensor[],
+  outputs: readonly string[],
+): Promise<NamedTensor[]> {
+  // The constructor's overloads cannot be matched by a union of element types.
+  const feeds = Object.fromEntries(
+    inputs.map(({ name, dataType, shape, data }) => [
+      name,
+      new Tensor(dataType as 'float32', data as Float32Array, shape),
+    ]),
+  );
+  let results: Awaited<ReturnType<InferenceSession['run']>>;
+  try {
+    results = await session.run(feeds, outputs);
+  } catch (cause) {
+    throw inferenceError(cause);
+  }
+  return outputs.map((name) => {
+    // Asked for by name, so it is there; the build refuses models whose outputs are no tensors.
+    const { type, dims, data } = results[name] as Tensor;
+    return { name, dataType: type as DataType, shape: dims, data: data as TensorData };
+  });
+}
+
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
+}

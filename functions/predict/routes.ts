@@ -1,0 +1,111 @@
+/** Which code answers a request. */
+import type { Manifest } from '../../lib/artifact/manifest.js';
+import { RequestError } from '../../lib/errors.js';
+import { modelMetadata, serverMetadata } from '../../lib/protocol/metadata.js';
+import { type HttpRequest, type HttpResponse, jsonResponse, MethodNotAllowedError } from './http.js';
+import { infer } from './infer.js';
+import type { Model } from './model.js';
+import { predict } from './predict.js';
+
+export interface Served {
+  /** This software's version. */
+  readonly version: string;
+  /** Throws while the artifact cannot be read. */
+  readonly manifest: () => Manifest;
+  /** Rejects while the model cannot be opened; each call tries again. */
+  readonly model: () => Promise<Model>;
+}
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  /** Group 1 is the model's name. */
+  readonly path: RegExp;
+  answer(request: HttpRequest, served: Served): HttpResponse | Promise<HttpResponse>;
+}
+
+const ROUTES: readonly Route[] = [
+  { method: 'GET', path: /^\/v2\/?$/, answer: (_, { version }) => jsonResponse(200, serverMetadata(version)) },
+  { method: 'GET', path: /^\/v2\/health\/live$/, answer: () => jsonResponse(200, { live: true }) },
+  {
+    method: 'GET',
+    path: /^\/v2\/health\/ready$/,
+    answer: async (_, served) => {
+      await served.model();
+      return jsonResponse(200, { ready: true });
+    },
+  },
+  {
+    method: 'GET',
+    path: /^\/v2\/models\/([^/]+)$/,
+    answer: (_, served) => jsonResponse(200, modelMetadata(served.manifest())),
+  },
+  {
+    method: 'GET',
+    path: /^\/v2\/models\/([^/]+)\/ready$/,
+    answer: async (_, served) => {
+      const { artifact } = await served.model();
+      return jsonResponse(200, { name: artifact.manifest.name, ready: true });
+    },
+  },
+  {
+    method: 'POST',
+    path: /^\/v2\/models\/([^/]+)\/infer$/,
+    answer: async (request, served) => infer(request, await served.model()),
+  },
+  {
+    method: 'POST',
+    path: /^\/predict\/([^/]+)$/,
+    answer: async (request, served) => {
+      const model = await served.model();
+      if (model.pipeline === undefined) throw noTask(model.artifact.manifest.name);
+      return predict(request, model, model.pipeline);
+    },
+  },
+];
+
+/**
+ * @throws RequestError `ROUTE_UNKNOWN`, `MODEL_UNKNOWN` (404), `METHOD_NOT_ALLOWED` (405), and what the route throws
+ */
+export async function answer(request: HttpRequest, served: Served): Promise<HttpResponse> {
+  const matches = ROUTES.flatMap((route) => {
+    const match = route.path.exec(request.path);
+    return match === null ? [] : [{ route, model: match[1] }];
+  });
+  const match = matches.find(({ route }) => route.method === request.method);
+  if (match === undefined) throw matches.length === 0 ? routeUnknown(request) : methodNotAllowed(request, matches);
+  if (match.model !== undefined) checkModel(match.model, served.manifest().name);
+  return match.route.answer(request, served);
+}
+
+/** The path is percent-encoded, and names of models need no encoding. */
+function checkModel(asked: string, served: string): void {
+  if (asked === served) return;
+  throw new RequestError({
+    status: 404,
+    code: 'MODEL_UNKNOWN',
+    message: `There is no model ${JSON.stringify(asked.slice(0, 80))} here.`,
+    advice: `This function serves the model ${served}.`,
+  });
+}
+
+function noTask(name: string): RequestError {
+  return new RequestError({
+    status: 404,
+    code: 'NO_TASK',
+    message: `The model ${name} has no task beyond tensors.`,
+    advice: `Send tensors to POST /v2/models/${name}/infer, or declare a task in the model's model.json.`,
+  });
+}
+
+function routeUnknown({ path }: HttpRequest): RequestError {
+  return new RequestError({
+    status: 404,
+    code: 'ROUTE_UNKNOWN',
+    message: `There is nothing at ${JSON.stringify(path.slice(0, 120))}.`,
+    advice: 'Routes: /v2, /v2/health/live, /v2/health/ready, /v2/models/{model}, …/ready, …/infer, /predict/{model}.',
+  });
+}
+
+function methodNotAllowed({ method }: HttpRequest, matches: readonly { readonly route: Route }[]): RequestError {
+  return new MethodNotAllowedError(method, [...new Set(matches.map(({ route }) => route.method))]);
+}

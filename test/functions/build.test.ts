@@ -1,0 +1,37 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { buildFunctions } from '../../functions/build.mjs';
+
+const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-functions-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function filesOf(root: string): Map<string, Buffer> {
+  const entries = readdirSync(root, { recursive: true }).map(String).sort();
+  const files = entries.filter((entry) => statSync(join(root, entry)).isFile());
+  return new Map(files.map((file) => [file, readFileSync(join(root, file))]));
+}
+
+describe('the bundled function', () => {
+  it('is small, brings neither zod nor an SDK, and comes out the same in another folder', async () => {
+    const [first, second] = [join(folder, 'first'), join(folder, 'elsewhere/second')];
+    await buildFunctions({ outputDirectory: first });
+    await buildFunctions({ outputDirectory: second });
+    const files = filesOf(first);
+    expect([...files.keys()]).toEqual([
+      'predict/index.mjs',
+      'predict/node_modules/@cwasm/jpeg-turbo/jpeg-turbo.wasm',
+      'predict/node_modules/@cwasm/jpeg-turbo/package.json',
+    ]);
+    expect(filesOf(second)).toEqual(files);
+    const code = files.get('predict/index.mjs')?.toString() ?? '';
+    expect(code.length).toBeGreaterThan(10_000);
+    expect(code.length).toBeLessThan(100_000);
+    expect(code).not.toMatch(/ZodError|@aws-sdk|@smithy/);
+    expect(code).not.toContain(process.cwd());
+    const packages = [...code.matchAll(/\bfrom\s?"([^"]+)"/g)].map(([, name]) => name ?? '');
+    expect(packages.length).toBeGreaterThan(0);
+    expect(packages.filter((name) => !name.startsWith('node:'))).toEqual([]);
+  });
+});
