@@ -10,8 +10,6 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { buildFunctions } from '../functions/build.mjs';
-import { buildOnnxRuntimeLayer } from '../layers/onnxruntime/build.mjs';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
@@ -34,14 +32,14 @@ async function replace(destination, make) {
 
 function sourcesOf(folder) {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .filter((entry) => entry.isFile() && /\.m?[tj]s$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
 }
 
-const transpile = (format, outdir, define) =>
+const transpile = (format, outdir, entryPoints, define) =>
   build({
-    entryPoints: sourcesOf('lib'),
+    entryPoints,
     outbase: join(root, 'lib'),
     outdir,
     format,
@@ -54,11 +52,20 @@ const transpile = (format, outdir, define) =>
 
 const parts = {
   async lib() {
-    await replace(join(dist, 'esm'), (folder) => transpile('esm', folder, {}));
+    await replace(join(dist, 'esm'), (folder) => transpile('esm', folder, sourcesOf('lib'), {}));
     await replace(join(dist, 'cjs'), async (folder) => {
-      await transpile('cjs', folder, { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' });
+      // What infrastructure code reaches from lib/index.ts; the compiler and the CLI run as processes of their own, as ESM.
+      const sources = ['lib/artifact', 'lib/constructs'].flatMap(sourcesOf);
+      const entries = [join(root, 'lib/index.ts'), join(root, 'lib/errors.ts'), ...sources];
+      await transpile('cjs', folder, entries, {
+        'import.meta.dirname': '__dirname',
+        'import.meta.filename': '__filename',
+      });
       writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n');
     });
+    // For editors: "$schema" in a model.json.
+    const { modelJsonSchema } = await import('../dist/esm/artifact/schema.js');
+    writeFileSync(join(dist, 'model.schema.json'), modelJsonSchema());
   },
   async types() {
     await replace(join(dist, 'types'), (folder) => {
@@ -71,9 +78,11 @@ const parts = {
     });
   },
   async functions() {
+    const { buildFunctions } = await import('../functions/build.mjs');
     await replace(join(dist, 'functions'), (folder) => buildFunctions({ outputDirectory: folder }));
   },
   async layers() {
+    const { buildOnnxRuntimeLayer } = await import('../layers/onnxruntime/build.mjs');
     for (const architecture of ['arm64', 'x86_64']) {
       const destination = join(dist, 'layers/onnxruntime', architecture);
       await replace(destination, (folder) => buildOnnxRuntimeLayer({ architecture, outputDirectory: folder }));

@@ -1,0 +1,8 @@
+export { ARCHITECTURE_CONTEXT, type ArchitectureName } from './architecture.js';
+export { InferenceApi, type InferenceApiOptions, type InferenceApiProps } from './inference-api.js';
+export { InferenceAuth } from './inference-auth.js';
+export { InferenceEndpoint, type InferenceEndpointProps } from './inference-endpoint.js';
+export { InferenceFunction, type InferenceFunctionOptions, type InferenceFunctionProps } from './inference-function.js';
+export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel } from './model.js';
+export { ModelLayer, type ModelLayerProps } from './model-layer.js';
+export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';

@@ -1,0 +1,202 @@
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
+import {
+  type CorsPreflightOptions,
+  HttpApi,
+  HttpMethod,
+  type HttpRoute,
+  HttpStage,
+  LogGroupLogDestination,
+  PayloadFormatVersion,
+} from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import { InferenceAuth } from './inference-auth.js';
+import type { InferenceFunction } from './inference-function.js';
+import { checkSeconds, type Problem, throwProblems } from './problems.js';
+import { modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
+
+const MAX_TIMEOUT_SECONDS = 29;
+const TIMEOUT_SECONDS = { min: 0.05, max: MAX_TIMEOUT_SECONDS, reason: 'an HTTP API waits no longer for its function' };
+
+/** What an API can be given beside its functions. */
+export interface InferenceApiOptions {
+  /**
+   * Who may call.
+   * @default InferenceAuth.iam() - requests are signed
+   */
+  readonly auth?: InferenceAuth;
+  /**
+   * How long the API waits for a function, 0.05 to 29 seconds. Later answers are lost: the caller gets a 503.
+   * @default - 29 seconds
+   */
+  readonly apiTimeout?: Duration;
+  /**
+   * Which web pages may call from a browser.
+   * @default - none: no CORS headers
+   */
+  readonly cors?: CorsPreflightOptions;
+  /**
+   * Where requests are logged.
+   * @default - a log group of its own, kept for a month and deleted with the stack
+   */
+  readonly accessLogGroup?: ILogGroup;
+}
+
+export interface InferenceApiProps extends InferenceApiOptions {
+  /** One function per model; the first one also answers for the server: `/v2` and its health. */
+  readonly functions: readonly InferenceFunction[];
+}
+
+/**
+ * An HTTP API with literal routes per model.
+ *
+ * @throws SynthesisError with every fault of the properties
+ */
+export class InferenceApi extends Construct {
+  readonly httpApi: HttpApi;
+  readonly stage: HttpStage;
+  readonly accessLogGroup: ILogGroup;
+  /** Every route, by method and path: `POST /predict/faces`. */
+  readonly routes: ReadonlyMap<string, HttpRoute>;
+
+  private readonly allRoutes = new Map<string, HttpRoute>();
+  private readonly apiTimeout: Duration;
+
+  constructor(scope: Construct, id: string, props: InferenceApiProps) {
+    super(scope, id);
+    throwProblems(this.node.path, [
+      ...apiProblems(props),
+      ...modelNameProblems(props.functions.map((inferenceFunction) => inferenceFunction.modelName)),
+    ]);
+    this.routes = this.allRoutes;
+    this.apiTimeout = props.apiTimeout ?? Duration.seconds(MAX_TIMEOUT_SECONDS);
+    this.httpApi = new HttpApi(this, 'HttpApi', {
+      description: 'cdk-onnx inference endpoint',
+      createDefaultStage: false,
+      defaultAuthorizer: (props.auth ?? InferenceAuth.iam()).bind(),
+      ...(props.cors === undefined ? {} : { corsPreflight: props.cors }),
+    });
+    this.accessLogGroup =
+      props.accessLogGroup ??
+      new LogGroup(this, 'AccessLogs', { retention: RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
+    this.stage = new HttpStage(this, 'DefaultStage', {
+      httpApi: this.httpApi,
+      stageName: '$default',
+      autoDeploy: true,
+      accessLogSettings: {
+        destination: new LogGroupLogDestination(this.accessLogGroup),
+        format: AccessLogFormat.custom(ACCESS_LOG_FORMAT),
+      },
+    });
+    for (const inferenceFunction of props.functions) this.addFunction(inferenceFunction);
+  }
+
+  /** The public URL, without a slash at its end. */
+  get url(): string {
+    return this.httpApi.apiEndpoint;
+  }
+
+  /**
+   * Adds the routes of one more model; with the first function come the routes of the server.
+   *
+   * @throws SynthesisError `MODEL_NAME_TWICE`
+   */
+  addFunction(inferenceFunction: InferenceFunction): void {
+    const { modelName, taskType } = inferenceFunction;
+    const routes = modelRoutes(modelName, taskType);
+    if (routes.some((route) => this.allRoutes.has(routeKey(route)))) {
+      throwProblems(this.node.path, modelNameProblems([modelName, modelName]));
+    }
+    // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: an Alias is an IFunction.
+    const target = inferenceFunction.alias as IFunction;
+    const integration = new HttpLambdaIntegration(`${modelName}Integration`, target, {
+      payloadFormatVersion: PayloadFormatVersion.VERSION_2_0,
+      timeout: this.apiTimeout,
+    });
+    const serverRoutes = this.allRoutes.size === 0 ? SERVER_ROUTES : [];
+    for (const route of [...serverRoutes, ...routes]) {
+      const [added] = this.httpApi.addRoutes({ path: route.path, methods: [HttpMethod[route.method]], integration });
+      if (added !== undefined) this.allRoutes.set(routeKey(route), added);
+    }
+  }
+
+  /** Lets someone call every route: `execute-api:Invoke`. Of use only with `InferenceAuth.iam()`. */
+  grantInvoke(grantee: IGrantable): Grant {
+    return Grant.addToPrincipal({
+      grantee,
+      actions: ['execute-api:Invoke'],
+      resourceArns: [...this.allRoutes.values()].map((route) => route.routeArn),
+    });
+  }
+
+  /** A metric of the API by its name in the namespace AWS/ApiGateway. */
+  metric(metricName: string, options?: MetricOptions): Metric {
+    return this.httpApi.metric(metricName, options);
+  }
+
+  /** How many requests came: a sample count. */
+  metricCount(options?: MetricOptions): Metric {
+    return this.httpApi.metricCount(options);
+  }
+
+  /** Answers of 400 to 499: a sum. */
+  metricClientError(options?: MetricOptions): Metric {
+    return this.httpApi.metricClientError(options);
+  }
+
+  /** Answers of 500 to 599: a sum. */
+  metricServerError(options?: MetricOptions): Metric {
+    return this.httpApi.metricServerError(options);
+  }
+
+  /** Milliseconds from a request's arrival to its answer: an average. */
+  metricLatency(options?: MetricOptions): Metric {
+    return this.httpApi.metricLatency(options);
+  }
+}
+
+/** JSON, one line a request; without query strings, which may hold what is not for logs. */
+const ACCESS_LOG_FORMAT = JSON.stringify({
+  requestId: '$context.requestId',
+  time: '$context.requestTime',
+  ip: '$context.identity.sourceIp',
+  caller: '$context.identity.caller',
+  routeKey: '$context.routeKey',
+  status: '$context.status',
+  responseLength: '$context.responseLength',
+  integrationLatency: '$context.integrationLatency',
+  integrationError: '$context.integrationErrorMessage',
+});
+
+/** What is wrong with an API's properties. */
+export function apiProblems(props: InferenceApiOptions): Problem[] {
+  return checkSeconds('API_TIMEOUT_INVALID', 'apiTimeout', props.apiTimeout, TIMEOUT_SECONDS);
+}
+
+/** Models of one endpoint need different names, because their routes are made of them. */
+export function modelNameProblems(names: readonly string[]): Problem[] {
+  if (names.length === 0) {
+    return [
+      {
+        code: 'NO_MODEL',
+        message: 'There is no model to serve.',
+        advice: "Give at least one, for example Model.fromDirectory('models/faces').",
+      },
+    ];
+  }
+  const repeated = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+  return repeated.map((name) => ({
+    code: 'MODEL_NAME_TWICE',
+    message: `Two models of one endpoint are named ${name}.`,
+    advice: 'Give each model.json its own "name".',
+  }));
+}
+
+function routeKey(route: Route): string {
+  return `${route.method} ${route.path}`;
+}

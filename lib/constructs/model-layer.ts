@@ -1,0 +1,83 @@
+import {
+  type Architecture,
+  Code,
+  type CodeConfig,
+  type ILayerVersion,
+  LayerVersion,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
+import { type FileAssetLocation, FileAssetPackaging, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import { folderBytes } from '../artifact/folder-digest.js';
+import { architectureName, chooseArchitecture } from './architecture.js';
+import type { Model } from './model.js';
+import { layerPath } from './model-asset.js';
+
+export interface ModelLayerProps {
+  readonly model: Model;
+  /**
+   * The architecture that the model is built for.
+   * @default - the context `cdk-onnx:architecture`, else arm64
+   */
+  readonly architecture?: Architecture;
+  /**
+   * What becomes of a layer version that is replaced or whose stack is deleted.
+   * @default RemovalPolicy.RETAIN - earlier function versions stay deployable
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/**
+ * A model as a Lambda layer: its artifact lies in /opt/models/<name>.
+ *
+ * @throws SynthesisError `MODEL_BUILD_FAILED`, `ARTIFACT_DAMAGED`
+ */
+export class ModelLayer extends Construct {
+  /** The layer version itself. */
+  readonly layer: ILayerVersion;
+  readonly architecture: Architecture;
+  /** Where a function finds the artifact. */
+  readonly artifactPath: string;
+  /** Unzipped size, or undefined where the app runs without bundling and nothing was built. */
+  readonly bytes: number | undefined;
+  /** Hash of what the layer is made from. */
+  readonly digest: string;
+
+  constructor(scope: Construct, id: string, props: ModelLayerProps) {
+    super(scope, id);
+    const { model } = props;
+    this.architecture = chooseArchitecture(this, props.architecture);
+    const { staging, artifactFolder } = model.bind(this, { architecture: architectureName(this.architecture) });
+    this.artifactPath = `/opt/${layerPath(model.name)}`;
+    this.bytes = artifactFolder === undefined ? undefined : folderBytes(artifactFolder);
+    this.digest = staging.assetHash;
+
+    const stack = Stack.of(this);
+    const location = stack.synthesizer.addFileAsset({
+      sourceHash: staging.assetHash,
+      fileName: staging.relativeStagedPath(stack),
+      packaging: FileAssetPackaging.ZIP_DIRECTORY,
+      displayName: `model ${model.name}`,
+    });
+    this.layer = new LayerVersion(this, 'Layer', {
+      code: new StagedCode(location),
+      description: `model ${model.name}`,
+      compatibleArchitectures: [this.architecture],
+      compatibleRuntimes: [Runtime.NODEJS_22_X, Runtime.NODEJS_24_X],
+      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
+    });
+  }
+}
+
+/** An asset that is staged already; its key is its hash, so that a new content is a new layer version. */
+class StagedCode extends Code {
+  readonly isInline = false;
+
+  constructor(private readonly location: FileAssetLocation) {
+    super();
+  }
+
+  bind(): CodeConfig {
+    return { s3Location: { bucketName: this.location.bucketName, objectKey: this.location.objectKey } };
+  }
+}

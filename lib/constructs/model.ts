@@ -1,0 +1,148 @@
+import { basename, extname, resolve } from 'node:path';
+import type { AssetStaging } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type { Manifest } from '../artifact/manifest.js';
+import type { Task } from '../artifact/task.js';
+import { SynthesisError } from '../errors.js';
+import type { ArchitectureName } from './architecture.js';
+import { stageArtifact } from './artifact-asset.js';
+import { stageModelDirectory, stageModelFile } from './model-asset.js';
+import { readArtifact, readModelDirectory } from './model-description.js';
+
+/** What a model's name may be; it becomes a route, a path in the layer and part of logical ids. */
+const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
+
+export interface ModelFileOptions {
+  /**
+   * The model's name: its routes and its layer.
+   * @default - the file's name without its extension
+   */
+  readonly name?: string;
+  /**
+   * What the endpoint means to the person who calls it.
+   * @default - `{ type: 'tensor' }`: tensors in, tensors out
+   */
+  readonly task?: Task;
+  /**
+   * The integer version that TensorFlow Serving clients ask for.
+   * @default 1
+   */
+  readonly version?: number;
+  /**
+   * How float32 weights are stored. They are computed in float32 either way.
+   * @default 'fp32'
+   */
+  readonly weights?: 'fp32' | 'fp16';
+}
+
+export interface ModelBindOptions {
+  readonly architecture: ArchitectureName;
+}
+
+/** A model's files, staged below `models/<name>` in the cloud assembly. */
+export interface StagedModel {
+  readonly staging: AssetStaging;
+  /** The artifact's folder, or undefined where the app runs without bundling (`cdk ls`, `cdk destroy`): then nothing was built. */
+  readonly artifactFolder: string | undefined;
+}
+
+/**
+ * Where a model comes from.
+ *
+ * @example
+ * new InferenceEndpoint(this, 'Vision', { models: [Model.fromDirectory('models/faces')] });
+ */
+export abstract class Model {
+  /**
+   * A folder with a model.json. It is built at synth by the command line, in a child process without your AWS credentials; an
+   * unchanged model is not built again.
+   *
+   * @param path relative to the working directory of the app, as in every CDK asset.
+   * @throws SynthesisError `MODEL_JSON_NOT_FOUND`, `MODEL_JSON_UNREADABLE`, `MODEL_NAME_INVALID`
+   */
+  static fromDirectory(path: string): Model {
+    return new DirectoryModel(resolve(path));
+  }
+
+  /**
+   * A model file alone, with what a model.json would say as options.
+   *
+   * @throws SynthesisError `MODEL_NAME_INVALID`, `MODEL_FILE_NOT_FOUND`
+   */
+  static fromFile(path: string, options: ModelFileOptions = {}): Model {
+    return new FileModel(resolve(path), options);
+  }
+
+  /**
+   * An artifact that `cdk-onnx build` wrote: nothing is built at synth, its digests are checked.
+   *
+   * @throws SynthesisError `ARTIFACT_NOT_FOUND`, `ARTIFACT_DAMAGED`
+   */
+  static fromArtifact(path: string): Model {
+    return new ArtifactModel(resolve(path));
+  }
+
+  /** The model's name: its routes, its layer, part of its resources' ids. */
+  readonly name: string;
+  /** The kind of its task. */
+  readonly taskType: Task['type'];
+
+  protected constructor(name: string, taskType: Task['type']) {
+    if (!MODEL_NAME.test(name)) {
+      throw new SynthesisError({
+        code: 'MODEL_NAME_INVALID',
+        message: `'${name}' cannot be a model's name.`,
+        advice: 'Use 1 to 63 letters, digits, - or _, starting with a letter or digit.',
+      });
+    }
+    this.name = name;
+    this.taskType = taskType;
+  }
+
+  /** Stages the model's files in the cloud assembly. Called by `ModelLayer`. */
+  abstract bind(scope: Construct, options: ModelBindOptions): StagedModel;
+}
+
+class DirectoryModel extends Model {
+  constructor(private readonly directory: string) {
+    const description = readModelDirectory(directory);
+    super(description.name, description.taskType);
+  }
+
+  bind(scope: Construct, { architecture }: ModelBindOptions): StagedModel {
+    return stageModelDirectory(scope, { name: this.name, directory: this.directory, architecture });
+  }
+}
+
+class FileModel extends Model {
+  constructor(
+    private readonly file: string,
+    private readonly options: ModelFileOptions,
+  ) {
+    super(options.name ?? basename(file, extname(file)), options.task?.type ?? 'tensor');
+  }
+
+  bind(scope: Construct, { architecture }: ModelBindOptions): StagedModel {
+    const { version = 1, weights = 'fp32', task = { type: 'tensor' } } = this.options;
+    return stageModelFile(scope, {
+      name: this.name,
+      file: this.file,
+      architecture,
+      description: { version, weights, task },
+    });
+  }
+}
+
+class ArtifactModel extends Model {
+  private readonly manifest: Manifest;
+
+  constructor(private readonly folder: string) {
+    const manifest = readArtifact(folder);
+    super(manifest.name, manifest.task.type);
+    this.manifest = manifest;
+  }
+
+  bind(scope: Construct): StagedModel {
+    return stageArtifact(scope, { folder: this.folder, manifest: this.manifest });
+  }
+}

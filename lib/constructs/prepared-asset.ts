@@ -1,0 +1,29 @@
+import { Code } from 'aws-cdk-lib/aws-lambda';
+import { FileDigests } from '../artifact/file-digests.js';
+import { folderBytes, folderDigest } from '../artifact/folder-digest.js';
+import { preparedPath } from '../artifact/package-root.js';
+import type { ArchitectureName } from './architecture.js';
+
+/** A folder that this package ships: what goes to Lambda, its hash and its unzipped size. */
+export interface PreparedAsset {
+  readonly code: Code;
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+export function predictFunctionAsset(): PreparedAsset {
+  return preparedAsset('functions', 'predict');
+}
+
+export function onnxRuntimeAsset(architecture: ArchitectureName): PreparedAsset {
+  return preparedAsset('layers', 'onnxruntime', architecture);
+}
+
+/** The digest is remembered between synths: hashing the runtime's library each time would cost a tenth of a second. */
+function preparedAsset(...segments: readonly string[]): PreparedAsset {
+  const folder = preparedPath(...segments);
+  const digests = new FileDigests();
+  const digest = folderDigest(folder, digests);
+  digests.save();
+  return { code: Code.fromAsset(folder, { assetHash: digest }), digest, bytes: folderBytes(folder) };
+}

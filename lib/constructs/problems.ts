@@ -1,0 +1,62 @@
+import { type Duration, Token } from 'aws-cdk-lib/core';
+import type { ErrorDetails } from '../errors.js';
+import { SynthesisError } from '../errors.js';
+
+/** One thing that is wrong with a construct's properties. */
+export type Problem = ErrorDetails;
+
+/**
+ * Throws all problems as one error, so that a person fixes them in one go.
+ *
+ * @throws SynthesisError with the problem's own code if there is one, else `SEVERAL_PROBLEMS`.
+ */
+export function throwProblems(constructPath: string, problems: readonly Problem[]): void {
+  const [first, ...others] = problems;
+  if (first === undefined) return;
+  if (others.length === 0) throw new SynthesisError({ ...first, message: `${constructPath}: ${first.message}` });
+  throw new SynthesisError({
+    code: 'SEVERAL_PROBLEMS',
+    message: [
+      `${constructPath}: ${problems.length} problems`,
+      ...problems.map((problem) => `  ${problem.code}: ${problem.message} ${problem.advice}`),
+    ].join('\n'),
+    advice: 'Fix each of the problems listed.',
+  });
+}
+
+/** A property that must be a whole number between two bounds; undefined and tokens pass. */
+export function checkWholeNumber(
+  code: string,
+  name: string,
+  value: number | undefined,
+  bounds: { readonly min: number; readonly max: number; readonly unit: string },
+): Problem[] {
+  if (value === undefined || Token.isUnresolved(value)) return [];
+  if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return [];
+  return [
+    {
+      code,
+      message: `${name} is ${value}.`,
+      advice: `Give a whole number of ${bounds.unit} from ${bounds.min} to ${bounds.max}.`,
+    },
+  ];
+}
+
+/** A duration between two bounds in seconds; undefined and tokens pass. */
+export function checkSeconds(
+  code: string,
+  name: string,
+  value: Duration | undefined,
+  bounds: { readonly min: number; readonly max: number; readonly reason: string },
+): Problem[] {
+  if (value === undefined || value.isUnresolved()) return [];
+  const seconds = value.toMilliseconds() / 1000;
+  if (seconds >= bounds.min && seconds <= bounds.max) return [];
+  return [
+    {
+      code,
+      message: `${name} is ${seconds} s.`,
+      advice: `Give ${bounds.min} to ${bounds.max} s: ${bounds.reason}.`,
+    },
+  ];
+}

@@ -1,0 +1,466 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { CorsHttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
+import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
+import { Architecture } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { App, Duration, Lazy, Stack, Token, Validations } from 'aws-cdk-lib/core';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
+import { writeArtifactFolder } from '../support/artifact-folder.js';
+
+// One assembly for all: what is staged once need not be staged again.
+const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-constructs-'));
+const outdir = join(folder, 'cdk.out');
+beforeAll(() => {
+  process.env.CDK_VALIDATION = 'false';
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const faces = () => Model.fromArtifact(writeArtifactFolder(folder, { taskType: 'object-detection' }));
+const vision = (props: Partial<InferenceEndpointProps> = {}, context: Record<string, unknown> = {}) => {
+  const stack = new Stack(new App({ context, outdir }), 'Vision');
+  const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [faces()], ...props });
+  return { stack, endpoint };
+};
+const templateOf = (props: Partial<InferenceEndpointProps> = {}, context: Record<string, unknown> = {}) =>
+  Template.fromStack(vision(props, context).stack);
+
+interface Resource {
+  readonly Type: string;
+  readonly Properties: Record<string, unknown>;
+  readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
+}
+const resources = (template: Template, type: string) =>
+  Object.values(template.findResources(type)) as unknown as Resource[];
+const propertiesOf = (template: Template, type: string) =>
+  resources(template, type).map((resource) => resource.Properties);
+const routeKeys = (template: Template) =>
+  propertiesOf(template, 'AWS::ApiGatewayV2::Route').map((route) => route.RouteKey);
+
+describe('an endpoint with defaults', () => {
+  let template: Template;
+  beforeAll(() => {
+    template = templateOf();
+  });
+
+  test('runs on arm64 and nodejs24.x with one vCPU, behind the alias live', () => {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Architectures: ['arm64'],
+      Handler: 'index.handler',
+      MemorySize: 1769,
+      Runtime: 'nodejs24.x',
+      Timeout: 29,
+      Environment: { Variables: { CDK_ONNX_ARTIFACT: '/opt/models/faces', ORT_DISABLE_TELEMETRY: '1' } },
+      Layers: [
+        Match.objectLike({ Ref: Match.stringLikeRegexp('OnnxRuntime') }),
+        Match.objectLike({ Ref: Match.stringLikeRegexp('Model') }),
+      ],
+      LoggingConfig: { LogGroup: Match.anyValue() },
+      TracingConfig: Match.absent(),
+    });
+    template.hasResourceProperties('AWS::Lambda::Alias', { Name: 'live' });
+    template.resourceCountIs('AWS::Lambda::Function', 1);
+  });
+
+  test('has literal routes and no other', () => {
+    expect(routeKeys(template).sort()).toEqual([
+      'GET /v2',
+      'GET /v2/health/live',
+      'GET /v2/health/ready',
+      'GET /v2/models/faces',
+      'GET /v2/models/faces/ready',
+      'POST /predict/faces',
+      'POST /v2/models/faces/infer',
+    ]);
+  });
+
+  test('asks IAM on every route and sends no CORS headers', () => {
+    const routes = propertiesOf(template, 'AWS::ApiGatewayV2::Route');
+    expect(routes.map((route) => route.AuthorizationType)).toEqual(routes.map(() => 'AWS_IAM'));
+    template.hasResourceProperties('AWS::ApiGatewayV2::Api', {
+      ProtocolType: 'HTTP',
+      CorsConfiguration: Match.absent(),
+    });
+  });
+
+  test('stays within limits that no linter checks', () => {
+    for (const integration of propertiesOf(template, 'AWS::ApiGatewayV2::Integration')) {
+      expect(integration.PayloadFormatVersion).toBe('2.0');
+      expect(integration.TimeoutInMillis).toBeLessThanOrEqual(30_000);
+      expect(integration.IntegrationUri).toEqual({ Ref: expect.stringContaining('Alias') });
+    }
+    for (const lambda of propertiesOf(template, 'AWS::Lambda::Function')) {
+      expect(lambda.MemorySize).toBeLessThanOrEqual(10_240);
+      expect(lambda.Timeout).toBeLessThanOrEqual(900);
+    }
+    template.resourceCountIs('AWS::ApiGatewayV2::Integration', 1);
+  });
+
+  test('gives its role exactly its log group', () => {
+    const roles = propertiesOf(template, 'AWS::IAM::Role');
+    expect(roles).toHaveLength(1);
+    expect(roles[0]).toMatchObject({
+      AssumeRolePolicyDocument: {
+        Statement: [{ Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } }],
+      },
+      Policies: [
+        {
+          PolicyName: 'WriteLogs',
+          PolicyDocument: {
+            Statement: [
+              {
+                Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+                Effect: 'Allow',
+                Resource: { 'Fn::GetAtt': [expect.stringMatching(/facesLogs/), 'Arn'] },
+              },
+            ],
+          },
+        },
+      ],
+    });
+    expect(roles[0]).not.toHaveProperty('ManagedPolicyArns');
+    template.resourceCountIs('AWS::IAM::Policy', 0);
+    template.resourceCountIs('AWS::IAM::ManagedPolicy', 0);
+  });
+
+  test('lets the API invoke the alias, route by route, and nothing else', () => {
+    const permissions = propertiesOf(template, 'AWS::Lambda::Permission');
+    expect(permissions).toHaveLength(7);
+    const arns = permissions.map((permission) => JSON.stringify(permission.SourceArn));
+    for (const path of ['/v2', '/v2/health/live', '/predict/faces', '/v2/models/faces/infer']) {
+      expect(arns.filter((arn) => arn.includes(`/*/*${path}"`))).toHaveLength(1);
+    }
+    for (const permission of permissions) {
+      expect(permission).toMatchObject({
+        Action: 'lambda:InvokeFunction',
+        Principal: 'apigateway.amazonaws.com',
+        FunctionName: { Ref: expect.stringContaining('Alias') },
+      });
+    }
+  });
+
+  test('keeps logs for a month and deletes them with the stack; keeps versions and layers', () => {
+    const logGroups = resources(template, 'AWS::Logs::LogGroup');
+    expect(logGroups.map(({ Properties, DeletionPolicy }) => [Properties.RetentionInDays, DeletionPolicy])).toEqual([
+      [30, 'Delete'],
+      [30, 'Delete'],
+    ]);
+    for (const type of ['AWS::Lambda::Version', 'AWS::Lambda::LayerVersion']) {
+      expect(resources(template, type).every((resource) => resource.UpdateReplacePolicy === 'Retain')).toBe(true);
+    }
+    template.resourceCountIs('AWS::Lambda::LayerVersion', 2);
+  });
+
+  test('outputs its URL', () => {
+    expect(Object.values(template.findOutputs('*'))).toEqual([
+      expect.objectContaining({ Value: { 'Fn::GetAtt': [expect.stringContaining('Api'), 'ApiEndpoint'] } }),
+    ]);
+  });
+
+  test('names its resources the same each time', () => {
+    const ids = (of: Template) =>
+      Object.keys((of.toJSON() as { Resources: object }).Resources).map((id) =>
+        // A version's id ends with the hash of what it is a version of.
+        id.replace(/(?<=CurrentVersion\w{8})[0-9a-f]{32}$/, ''),
+      );
+    expect(ids(templateOf())).toEqual(ids(template));
+    expect(ids(template)).toMatchInlineSnapshot(`
+      [
+        "VisionModelsfacesModelLayer9E94F478",
+        "VisionModelsfacesLogs0B118581",
+        "VisionModelsfacesRole2B930038",
+        "VisionModelsfacesFunction36644089",
+        "VisionModelsfacesFunctionCurrentVersion41BC5229",
+        "VisionModelsfacesAlias920F91DF",
+        "VisionOnnxRuntimeLayerB9788FE5",
+        "VisionApiHttpApiD8AD0AB9",
+        "VisionApiHttpApiGETv2facesIntegration8D2C14FB",
+        "VisionApiHttpApiGETv2facesIntegrationPermission2EBDBB20",
+        "VisionApiHttpApiGETv213405D6C",
+        "VisionApiHttpApiGETv2healthlivefacesIntegrationPermission20A11662",
+        "VisionApiHttpApiGETv2healthlive736D4279",
+        "VisionApiHttpApiGETv2healthreadyfacesIntegrationPermissionB99B29B3",
+        "VisionApiHttpApiGETv2healthready45EF4CDD",
+        "VisionApiHttpApiGETv2modelsfacesfacesIntegrationPermission06ACEAD5",
+        "VisionApiHttpApiGETv2modelsfacesD6912A8E",
+        "VisionApiHttpApiGETv2modelsfacesreadyfacesIntegrationPermissionBD90C7AB",
+        "VisionApiHttpApiGETv2modelsfacesreadyCF037D93",
+        "VisionApiHttpApiPOSTv2modelsfacesinferfacesIntegrationPermission06E25E4E",
+        "VisionApiHttpApiPOSTv2modelsfacesinfer9A7E95D2",
+        "VisionApiHttpApiPOSTpredictfacesfacesIntegrationPermissionEF0753B6",
+        "VisionApiHttpApiPOSTpredictfaces445E1A89",
+        "VisionApiAccessLogs0831701B",
+        "VisionApiDefaultStageADA5259A",
+      ]
+    `);
+  });
+});
+
+describe('options', () => {
+  const logs = (stack: Stack) => new LogGroup(stack, 'Shared');
+  const table: readonly [string, Partial<InferenceEndpointProps>, string, Record<string, unknown>][] = [
+    ['x86_64', { architecture: Architecture.X86_64 }, 'AWS::Lambda::Function', { Architectures: ['x86_64'] }],
+    [
+      'x86_64 layers',
+      { architecture: Architecture.X86_64 },
+      'AWS::Lambda::LayerVersion',
+      { CompatibleArchitectures: ['x86_64'] },
+    ],
+    ['memory', { memorySize: 10_240 }, 'AWS::Lambda::Function', { MemorySize: 10_240 }],
+    ['timeout', { timeout: Duration.minutes(15) }, 'AWS::Lambda::Function', { Timeout: 900 }],
+    [
+      'environment',
+      { environment: { MODE: 'x' } },
+      'AWS::Lambda::Function',
+      { Environment: { Variables: Match.objectLike({ MODE: 'x', ORT_DISABLE_TELEMETRY: '1' }) } },
+    ],
+    ['retention', { logRetention: RetentionDays.ONE_WEEK }, 'AWS::Logs::LogGroup', { RetentionInDays: 7 }],
+    ['API timeout', { apiTimeout: Duration.seconds(5) }, 'AWS::ApiGatewayV2::Integration', { TimeoutInMillis: 5000 }],
+    ['no authorization', { auth: InferenceAuth.none() }, 'AWS::ApiGatewayV2::Route', { AuthorizationType: 'NONE' }],
+    [
+      'CORS',
+      { cors: { allowOrigins: ['https://example.com'], allowMethods: [CorsHttpMethod.POST] } },
+      'AWS::ApiGatewayV2::Api',
+      { CorsConfiguration: { AllowOrigins: ['https://example.com'], AllowMethods: ['POST'] } },
+    ],
+  ];
+  test.each(table)('%s', (_, props, type, properties) => {
+    templateOf(props).hasResourceProperties(type, properties);
+  });
+
+  test('context chooses the architecture where the properties do not', () => {
+    const context = { 'cdk-onnx:architecture': 'x86_64' };
+    templateOf({}, context).hasResourceProperties('AWS::Lambda::Function', { Architectures: ['x86_64'] });
+    templateOf({ architecture: Architecture.ARM_64 }, context).hasResourceProperties('AWS::Lambda::Function', {
+      Architectures: ['arm64'],
+    });
+    expect(() => templateOf({}, { 'cdk-onnx:architecture': 'riscv' })).toThrow(
+      expect.objectContaining({ code: 'ARCHITECTURE_UNKNOWN' }),
+    );
+  });
+
+  test('a log group of the user takes the place of ours', () => {
+    const stack = new Stack(new App({ outdir }), 'Vision');
+    const [logGroup, accessLogGroup] = [logs(stack), new LogGroup(stack, 'Access')];
+    new InferenceEndpoint(stack, 'Vision', { models: [faces()], logGroup, accessLogGroup });
+    Template.fromStack(stack).resourceCountIs('AWS::Logs::LogGroup', 2);
+  });
+
+  test('every combination of options holds what must always hold', () => {
+    const pick = <T>(values: readonly T[], seed: number) => values[seed % values.length] as T;
+    for (let seed = 0; seed < 24; seed += 1) {
+      const auth = pick([undefined, InferenceAuth.iam(), InferenceAuth.none()], seed);
+      const template = templateOf({
+        architecture: pick([Architecture.ARM_64, Architecture.X86_64], seed),
+        memorySize: pick([128, 1769, 10_240], seed >> 1),
+        timeout: Duration.seconds(pick([1, 29, 900], seed >> 2)),
+        apiTimeout: Duration.seconds(pick([1, 29], seed >> 3)),
+        ...(auth === undefined ? {} : { auth }),
+        ...(seed % 4 === 0 ? { cors: { allowOrigins: ['*'] } } : {}),
+      });
+      expect(propertiesOf(template, 'AWS::IAM::Role')[0]).not.toHaveProperty('ManagedPolicyArns');
+      const expected = seed % 3 === 2 ? 'NONE' : 'AWS_IAM';
+      expect(
+        new Set(propertiesOf(template, 'AWS::ApiGatewayV2::Route').map((route) => route.AuthorizationType)),
+      ).toEqual(new Set([expected]));
+      expect(propertiesOf(template, 'AWS::ApiGatewayV2::Integration').map((i) => i.PayloadFormatVersion)).toEqual([
+        '2.0',
+      ]);
+    }
+  });
+});
+
+test('the size plan is said, with its numbers', () => {
+  const { stack, endpoint } = vision();
+  expect(endpoint.functions.get('faces')?.sizePlan).toMatchObject({ kind: 'layer', modelBytes: expect.any(Number) });
+  const [info] = Annotations.fromStack(stack).findInfo('*', Match.anyValue());
+  expect(info?.entry.data).toMatch(
+    /^runtime 2\d,\d{3},\d{3} bytes .* within Lambda's 262,144,000 bytes .*: the model is a layer/,
+  );
+});
+
+test('another content of a model is another version of its function, and the same content is the same version', () => {
+  const versionOf = (taskType: 'tensor' | 'object-detection') => {
+    const { stack } = vision({ models: [Model.fromArtifact(writeArtifactFolder(folder, { taskType }))] });
+    return Object.keys(Template.fromStack(stack).findResources('AWS::Lambda::Version'));
+  };
+  expect(versionOf('object-detection')).toEqual(versionOf('object-detection'));
+  expect(versionOf('tensor')).not.toEqual(versionOf('object-detection'));
+});
+
+describe('several models', () => {
+  const several = () => {
+    const { stack, endpoint } = vision();
+    const text = endpoint.addModel(Model.fromArtifact(writeArtifactFolder(folder, { name: 'text' })), {
+      memorySize: 512,
+    });
+    return { stack, endpoint, text };
+  };
+
+  test('have a function each, share the runtime layer, and the first one answers for the server', () => {
+    const { stack, endpoint } = several();
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::Lambda::Function', 2);
+    template.resourceCountIs('AWS::Lambda::LayerVersion', 3);
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      MemorySize: 512,
+      Environment: { Variables: { CDK_ONNX_ARTIFACT: '/opt/models/text' } },
+    });
+    expect(routeKeys(template)).toContain('POST /v2/models/text/infer');
+    expect(routeKeys(template)).not.toContain('POST /predict/text');
+    const targetOf = (key: string) => {
+      const route = propertiesOf(template, 'AWS::ApiGatewayV2::Route').find(
+        (properties) => properties.RouteKey === key,
+      );
+      return JSON.stringify(route?.Target);
+    };
+    expect(targetOf('GET /v2/health/ready')).toBe(targetOf('POST /predict/faces'));
+    expect(targetOf('GET /v2/models/text')).not.toBe(targetOf('GET /v2'));
+    expect([...endpoint.functions.keys()]).toEqual(['faces', 'text']);
+  });
+
+  test('adding a model changes no logical id of the others', () => {
+    const before = Object.keys((templateOf().toJSON() as { Resources: object }).Resources);
+    const after = Object.keys((Template.fromStack(several().stack).toJSON() as { Resources: object }).Resources);
+    expect(after).toEqual(expect.arrayContaining(before));
+  });
+
+  test('fails if two have one name', () => {
+    expect(() => vision({ models: [faces(), faces()] })).toThrow(expect.objectContaining({ code: 'MODEL_NAME_TWICE' }));
+    expect(() => vision().endpoint.addModel(faces())).toThrow(expect.objectContaining({ code: 'MODEL_NAME_TWICE' }));
+  });
+});
+
+describe('wrong properties', () => {
+  test.each<[string, Partial<InferenceEndpointProps>]>([
+    ['NO_MODEL', { models: [] }],
+    ['MEMORY_SIZE_INVALID', { memorySize: 20_000 }],
+    ['MEMORY_SIZE_INVALID', { memorySize: 127 }],
+    ['MEMORY_SIZE_INVALID', { memorySize: 1000.5 }],
+    ['TIMEOUT_INVALID', { timeout: Duration.seconds(901) }],
+    ['API_TIMEOUT_INVALID', { apiTimeout: Duration.seconds(60) }],
+    ['API_TIMEOUT_INVALID', { apiTimeout: Duration.millis(40) }],
+    ['ENVIRONMENT_VARIABLE_TAKEN', { environment: { CDK_ONNX_ARTIFACT: '/tmp' } }],
+    ['ENVIRONMENT_VARIABLE_NAME', { environment: { AWS_REGION: 'x' } }],
+    ['ENVIRONMENT_VARIABLE_NAME', { environment: { '1BAD': 'x' } }],
+    ['ARCHITECTURE_UNKNOWN', { architecture: Architecture.custom('riscv') }],
+  ])('%s: %o', (code, props) => {
+    expect(() => vision(props)).toThrow(expect.objectContaining({ code, name: 'SynthesisError' }));
+  });
+
+  test('are reported all at once, before anything is built', () => {
+    const props = {
+      memorySize: 20_000,
+      timeout: Duration.seconds(901),
+      apiTimeout: Duration.seconds(60),
+      environment: { AWS_REGION: 'x' },
+    };
+    expect(() => vision(props)).toThrow(
+      expect.objectContaining({
+        code: 'SEVERAL_PROBLEMS',
+        message: expect.stringMatching(
+          /^Vision\/Vision: 4 problems\n {2}MEMORY_SIZE_INVALID: .*\n {2}TIMEOUT_INVALID: .*\n {2}ENVIRONMENT_VARIABLE_NAME: .*\n {2}API_TIMEOUT_INVALID: /,
+        ),
+      }),
+    );
+  });
+
+  test('tokens are not validated', () => {
+    const template = templateOf({
+      memorySize: Token.asNumber({ Ref: 'Memory' }),
+      timeout: Duration.seconds(Lazy.number({ produce: () => 7 })),
+      environment: { VALUE: Token.asString({ Ref: 'AWS::Region' }) },
+    });
+    template.hasResourceProperties('AWS::Lambda::Function', { MemorySize: { Ref: 'Memory' }, Timeout: 7 });
+  });
+});
+
+test('grantInvoke allows exactly the routes', () => {
+  const { stack, endpoint } = vision();
+  endpoint.grantInvoke(new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('123456789012') }));
+  const [policy] = propertiesOf(Template.fromStack(stack), 'AWS::IAM::Policy') as {
+    PolicyDocument: { Statement: { Action: string; Resource: unknown[] }[] };
+  }[];
+  expect(policy?.PolicyDocument.Statement).toHaveLength(1);
+  const [statement] = policy?.PolicyDocument.Statement ?? [];
+  expect(statement?.Action).toBe('execute-api:Invoke');
+  expect(statement?.Resource).toHaveLength(7);
+  expect(JSON.stringify(statement?.Resource)).toContain('/*/POST/predict/faces');
+});
+
+test('grantInvoke of a function allows the alias', () => {
+  const { stack, endpoint } = vision();
+  endpoint.functions
+    .get('faces')
+    ?.grantInvoke(new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('123456789012') }));
+  Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', {
+    PolicyDocument: {
+      Statement: [
+        { Action: 'lambda:InvokeFunction', Effect: 'Allow', Resource: { Ref: Match.stringLikeRegexp('Alias') } },
+      ],
+    },
+  });
+});
+
+test('metrics speak of the alias and the API', () => {
+  const { stack, endpoint } = vision();
+  const inferenceFunction = endpoint.functions.get('faces');
+  expect(inferenceFunction?.metricErrors()).toMatchObject({
+    namespace: 'AWS/Lambda',
+    metricName: 'Errors',
+    statistic: 'Sum',
+  });
+  expect(stack.resolve(inferenceFunction?.metricDuration().dimensions)).toHaveProperty('Resource');
+  expect(endpoint.api.metricServerError()).toMatchObject({ namespace: 'AWS/ApiGateway', metricName: '5xx' });
+});
+
+describe("cdk-nag's AwsSolutions rules and CDK's own validation of the template", () => {
+  /** Every finding of every plugin, of whatever severity, from the report that a synth writes. */
+  const findings = (props: Partial<InferenceEndpointProps>): string[] => {
+    const { stack } = vision(props);
+    const app = stack.node.root as App;
+    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+    const reportFile = join(outdir, 'validation-report.json');
+    rmSync(reportFile, { force: true });
+    delete process.env.CDK_VALIDATION;
+    try {
+      app.synth();
+    } catch (error) {
+      // Findings of severity error end the synth; the report is written before.
+      expect(String(error)).toMatch(/validation/i);
+    } finally {
+      process.env.CDK_VALIDATION = 'false';
+    }
+    const report = JSON.parse(readFileSync(reportFile, 'utf8')) as ValidationReport;
+    return report.pluginReports.flatMap((plugin) => plugin.violations.map((violation) => violation.ruleName));
+  };
+
+  test('find nothing in an endpoint with defaults', () => {
+    expect(findings({})).toEqual([]);
+  });
+
+  test('and the CDK has no warning either', () => {
+    const { stack } = vision();
+    const [warnings, errors] = [
+      Annotations.fromStack(stack).findWarning('*', Match.anyValue()),
+      Annotations.fromStack(stack).findError('*', Match.anyValue()),
+    ];
+    expect([warnings, errors]).toEqual([[], []]);
+  });
+
+  test('find an endpoint without authorization', () => {
+    expect(findings({ auth: InferenceAuth.none() })).toContain('AwsSolutions-APIG4');
+  });
+});
+
+interface ValidationReport {
+  /** Of plugins that found something. */
+  readonly pluginReports: readonly {
+    readonly violations: readonly { readonly ruleName: string }[];
+  }[];
+}
