@@ -1,0 +1,198 @@
+/** From templates to what the local host serves: HTTP APIs with their routes, and the functions behind them. */
+import { ConfigurationError } from '../errors.js';
+import { type AssemblyStack, record, type Template, type TemplateResource } from './cloud-assembly.js';
+import { DEFAULT_REGION, type StackEvaluator, stackEvaluator } from './intrinsics.js';
+
+export interface LocalFunction {
+  /** The function's logical id, unique among all stacks by its stack's name. */
+  readonly id: string;
+  /** What log lines call it: the model's name, else the logical id. */
+  readonly label: string;
+  readonly arn: string;
+  readonly codeFolder: string;
+  /** In the order in which Lambda unpacks them into /opt. */
+  readonly layerFolders: readonly string[];
+  readonly handler: string;
+  readonly runtime: string;
+  readonly architecture: 'arm64' | 'x86_64';
+  readonly memoryMiB: number;
+  readonly timeoutSeconds: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface LocalRoute {
+  /** As API Gateway knows it: `POST /predict/faces`, `ANY /{proxy+}` or `$default`. */
+  readonly routeKey: string;
+  readonly authorization: string;
+  readonly function: LocalFunction;
+  /** How long the API waits for the function. */
+  readonly timeoutMs: number;
+  readonly payloadFormatVersion: string;
+}
+
+export interface LocalService {
+  readonly routes: readonly LocalRoute[];
+  readonly functions: readonly LocalFunction[];
+  /** What is in the templates and not served here. */
+  readonly warnings: readonly string[];
+}
+
+const DEFAULT_MEMORY_MIB = 128;
+const DEFAULT_TIMEOUT_SECONDS = 3;
+const DEFAULT_API_TIMEOUT_MS = 30_000;
+
+/**
+ * Finds every route of every HTTP API and the function behind it.
+ *
+ * @throws ConfigurationError `NO_ROUTES`, `LOCAL_FUNCTION`, `LOCAL_LAYER`, `LOCAL_INTEGRATION`, `ROUTE_TWICE`
+ */
+export function readLocalService(stacks: readonly AssemblyStack[], region: string = DEFAULT_REGION): LocalService {
+  const services = stacks.map((stack) => readStack(stack, region));
+  const routes = services.flatMap((service) => service.routes);
+  if (routes.length === 0) {
+    throw new ConfigurationError({
+      code: 'NO_ROUTES',
+      message: `No HTTP API with a route to a Lambda function in ${stacks.map((stack) => stack.name).join(', ') || 'the assembly'}.`,
+      advice: 'Add an InferenceEndpoint to the app.',
+    });
+  }
+  const twice = routes.find((route, index) => routes.findIndex((other) => other.routeKey === route.routeKey) !== index);
+  if (twice !== undefined) {
+    throw new ConfigurationError({
+      code: 'ROUTE_TWICE',
+      message: `Two APIs have the route '${twice.routeKey}'; here all share one port.`,
+      advice: 'Serve an assembly with one of the stacks, or give the models different names.',
+    });
+  }
+  return {
+    routes,
+    functions: [...new Set(routes.map((route) => route.function))],
+    warnings: services.flatMap((service) => service.warnings),
+  };
+}
+
+function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]; warnings: string[] } {
+  const evaluator = stackEvaluator(stack, region);
+  const warnings: string[] = [];
+  const functions = new Map<string, LocalFunction>();
+  const functionByArn = (uri: string, integration: string): LocalFunction => {
+    const [, name] = /:function:([^:/]+)/.exec(uri) ?? [];
+    const resource = name === undefined ? undefined : stack.template.Resources[name];
+    if (name === undefined || resource?.Type !== 'AWS::Lambda::Function') {
+      throw new ConfigurationError({
+        code: 'LOCAL_INTEGRATION',
+        message: `The integration ${integration} of ${stack.name} leads to '${uri}', which is no function of this stack.`,
+        advice: 'The local host serves routes whose Lambda function is in the same stack.',
+      });
+    }
+    const known = functions.get(name) ?? readFunction(stack, evaluator, name, resource, warnings);
+    functions.set(name, known);
+    return known;
+  };
+
+  const routes = Object.entries(stack.template.Resources).flatMap(([, resource]): LocalRoute[] => {
+    if (resource.Type === 'AWS::ApiGatewayV2::Api') warnings.push(...apiWarnings(resource));
+    if (resource.Type !== 'AWS::ApiGatewayV2::Route') return [];
+    const integrationId = evaluator.text(resource.Properties.Target).replace(/^integrations\//, '');
+    const integration = stack.template.Resources[integrationId];
+    if (integration?.Properties.IntegrationType !== 'AWS_PROXY') {
+      throw new ConfigurationError({
+        code: 'LOCAL_INTEGRATION',
+        message: `The route '${evaluator.text(resource.Properties.RouteKey)}' of ${stack.name} has no Lambda proxy integration.`,
+        advice: 'The local host serves Lambda proxy integrations only.',
+      });
+    }
+    return [
+      {
+        routeKey: evaluator.text(resource.Properties.RouteKey),
+        authorization: evaluator.text(resource.Properties.AuthorizationType) || 'NONE',
+        function: functionByArn(evaluator.text(integration.Properties.IntegrationUri), integrationId),
+        timeoutMs: Number(evaluator.evaluate(integration.Properties.TimeoutInMillis) ?? DEFAULT_API_TIMEOUT_MS),
+        payloadFormatVersion: evaluator.text(integration.Properties.PayloadFormatVersion) || '1.0',
+      },
+    ];
+  });
+  const other = routes.find((route) => route.payloadFormatVersion !== '2.0');
+  if (other !== undefined) {
+    throw new ConfigurationError({
+      code: 'LOCAL_INTEGRATION',
+      message: `The route '${other.routeKey}' of ${stack.name} has payload format ${other.payloadFormatVersion}.`,
+      advice: 'The local host speaks payload format 2.0.',
+    });
+  }
+  return { routes, warnings };
+}
+
+function readFunction(
+  stack: AssemblyStack,
+  evaluator: StackEvaluator,
+  id: string,
+  resource: TemplateResource,
+  warnings: string[],
+): LocalFunction {
+  const { Properties: properties } = resource;
+  const runtime = evaluator.text(properties.Runtime);
+  const codeFolder = stack.assetFolders.get(evaluator.text(record(properties.Code).S3Key));
+  if (!runtime.startsWith('nodejs') || codeFolder === undefined) {
+    throw new ConfigurationError({
+      code: 'LOCAL_FUNCTION',
+      message: `The function ${id} of ${stack.name} has the runtime '${runtime}' and ${codeFolder === undefined ? 'no folder as its code' : 'a folder as its code'}.`,
+      advice:
+        'The local host runs Node.js functions whose code is a folder in the assembly; no archives, images or inline code.',
+    });
+  }
+  const layers = evaluator.evaluate(properties.Layers);
+  const variables = Object.entries(record(record(properties.Environment).Variables));
+  warnings.push(
+    ...variables
+      .filter(([, value]) => refersToResource(value, stack.template.Resources))
+      .map(([name]) => `${id}: the variable ${name} refers to a resource that does not exist on this machine.`),
+  );
+  const environment = Object.fromEntries(variables.map(([name, value]) => [name, evaluator.text(value)]));
+  const [architecture] = Array.isArray(properties.Architectures) ? properties.Architectures : [];
+  const timeout = evaluator.evaluate(properties.Timeout);
+  return {
+    id: `${stack.name}/${id}`,
+    label: environment.CDK_ONNX_ARTIFACT?.split('/').at(-1) ?? id,
+    arn: evaluator.text({ 'Fn::GetAtt': [id, 'Arn'] }),
+    codeFolder,
+    layerFolders: (Array.isArray(layers) ? layers : []).map((arn) => layerFolder(stack, evaluator, id, String(arn))),
+    handler: evaluator.text(properties.Handler),
+    runtime,
+    architecture: architecture === 'arm64' ? 'arm64' : 'x86_64',
+    memoryMiB: Number(evaluator.evaluate(properties.MemorySize) ?? DEFAULT_MEMORY_MIB),
+    timeoutSeconds: Number(timeout ?? DEFAULT_TIMEOUT_SECONDS),
+    environment,
+  };
+}
+
+function layerFolder(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string, arn: string): string {
+  const [, id = ''] = /:layer:([^:]+)/.exec(arn) ?? [];
+  const content = record(stack.template.Resources[id]?.Properties.Content);
+  const folder = stack.assetFolders.get(evaluator.text(content.S3Key));
+  if (folder !== undefined) return folder;
+  throw new ConfigurationError({
+    code: 'LOCAL_LAYER',
+    message: `The function ${functionId} of ${stack.name} has the layer ${arn}, which is no folder in the assembly.`,
+    advice: 'The local host has only layers of the same stack that the app packages itself.',
+  });
+}
+
+/** Whether a property's value depends on a resource of its stack: `Ref`, `Fn::GetAtt` or a placeholder of `Fn::Sub`. */
+function refersToResource(value: unknown, resources: Template['Resources']): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([key, argument]) => {
+    const [first] = Array.isArray(argument) ? argument : [argument];
+    const names: string[] = [];
+    if (key === 'Ref') names.push(String(first));
+    if (key === 'Fn::GetAtt') names.push(String(first).split('.')[0] ?? '');
+    if (key === 'Fn::Sub') names.push(...[...String(first).matchAll(/\$\{([^!}.]+)/g)].map(([, name = '']) => name));
+    return names.some((name) => Object.hasOwn(resources, name)) || refersToResource(argument, resources);
+  });
+}
+
+function apiWarnings(resource: TemplateResource): string[] {
+  return resource.Properties.CorsConfiguration === undefined
+    ? []
+    : ['The API has a CORS configuration, which is not applied here.'];
+}
