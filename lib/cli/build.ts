@@ -1,0 +1,57 @@
+/** `cdk-onnx build`: a model folder in, an artifact out. */
+import { buildArtifact } from '../compiler/build.js';
+import { ConfigurationError } from '../errors.js';
+import type { Command } from './command.js';
+import { createProgress, formatBytes } from './progress.js';
+
+export const buildCommand: Command = {
+  name: 'build',
+  summary: 'Builds the artifact of a model folder (one with a model.json).',
+  positionals: '<model directory>',
+  options: {
+    out: {
+      type: 'string',
+      placeholder: 'DIR',
+      required: true,
+      description: 'where the artifact goes; replaced if it is one',
+    },
+    architecture: {
+      type: 'string',
+      placeholder: 'arm64|x86_64',
+      description: 'what a lock is read for (default arm64)',
+    },
+    json: { type: 'boolean', description: 'print the report as one JSON object on stdout' },
+  },
+  async run({ positionals: [directory = ''], options, signal }) {
+    const architecture = options.architecture ?? 'arm64';
+    if (architecture !== 'arm64' && architecture !== 'x86_64') {
+      throw new ConfigurationError({
+        code: 'USAGE',
+        message: `--architecture ${String(architecture)} is not an architecture of Lambda.`,
+        advice: 'Use arm64 or x86_64.',
+      });
+    }
+    const progress = createProgress();
+    const report = await buildArtifact({
+      modelDirectory: directory,
+      outputDirectory: String(options.out),
+      architecture,
+      onStep: (name) => progress.step(name),
+      signal,
+    }).finally(() => progress.done());
+    if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else {
+      const { manifest, source, equivalence } = report;
+      const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+      process.stdout.write(
+        [
+          `${manifest.name} ${manifest.contentHash.slice(0, 12)}  ${formatBytes(bytes)} (source ${formatBytes(source.bytes)})`,
+          `  ${report.passes.join(', ') || 'no pass changed the model'}`,
+          `  ${equivalence.description}`,
+          '',
+        ].join('\n'),
+      );
+    }
+    return 0;
+  },
+};
