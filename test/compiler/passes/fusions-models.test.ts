@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Model } from '../../../lib/compiler/ir/model.js';
 import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
 import { convertOpset, DEFAULT_OPSET } from '../../../lib/compiler/passes/convert-opset.js';
 import { foldScaleShiftIntoConsumers } from '../../../lib/compiler/passes/fold-scale-shift-into-consumers.js';
@@ -12,6 +11,7 @@ import { runPasses } from '../../../lib/compiler/passes/pass.js';
 import { normalize } from '../../../lib/compiler/passes/presets.js';
 import { readOnnx } from '../../../lib/compiler/readers/onnx.js';
 import { beforeAndAfter } from '../../support/before-and-after.js';
+import { compareInFrontOfSigmoid } from '../../support/compare-in-front-of-sigmoid.js';
 import { largestRelativeDifference, toOrtFeeds } from '../../support/compare-outputs.js';
 import { randomGraphs } from '../../support/random-graph.js';
 import { realModelFeeds } from '../../support/real-model-feeds.js';
@@ -37,18 +37,6 @@ const REMOVED: Readonly<Record<RealModelName, number>> = {
   ocrRecognizer: 210,
   ocrAngleClassifier: 85,
 };
-
-/**
- * The detector ends in a Sigmoid whose float32 form moves in steps of 6e-8 and which is steep where text begins: it is compared in front
- * of it.
- */
-function compareInFrontOfSigmoid(model: Model): void {
-  const [output] = model.graph.outputs;
-  const logits = output?.producer?.is('Sigmoid') ? output.producer.input(0) : undefined;
-  if (logits === undefined) return;
-  logits.type = { kind: 'tensor', elementType: 'float32', shape: undefined };
-  model.graph.setOutputs([logits]);
-}
 
 describe.each(Object.keys(realModels) as RealModelName[])('%s', (name) => {
   it('computes the same within 1e-5 after the fusions, with fewer nodes', async () => {

@@ -55,6 +55,7 @@ describe('strip names', () => {
   it('gives out names that a later rewrite does not give out again', () => {
     const b = new ModelBuilder(17);
     const model = b.finish([b.add('Relu', [b.add('Neg', [b.input('x', [1])])])]);
+    model.freshName('any');
     stripNames().run(model);
     expect(model.graph.nodes[0]?.output().name).toBe('a');
     expect(model.freshName('a')).not.toBe('a');

@@ -102,7 +102,10 @@ function slice(scope: GraphScope): void {
 function squeeze(scope: GraphScope): void {
   const x = scope.any();
   const axes = x.dims.flatMap((size, axis) => (size === 1 ? [axis] : []));
-  if (axes.length === 0) return unsqueeze(scope);
+  if (axes.length === 0) {
+    unsqueeze(scope);
+    return;
+  }
   const axis = scope.choices.of(axes);
   const output = like(
     x,

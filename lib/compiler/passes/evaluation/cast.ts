@@ -67,7 +67,7 @@ function typedOf(to: ElementType, values: readonly (number | bigint)[]): TypedEl
     case 'float64':
       return Float64Array.from(values, Number);
     case 'float16':
-      return Uint16Array.from(values, (value) => numberToFloat16(toFloat32(value)));
+      return Uint16Array.from(values, (value) => numberToFloat16(Number(value)));
     case 'bfloat16':
       return Uint16Array.from(values, (value) => numberToBfloat16(toFloat32(value)));
     case 'bool':

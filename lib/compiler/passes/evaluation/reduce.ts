@@ -52,5 +52,6 @@ function reduction(check: (value: bigint) => bigint, combine: (a: bigint, b: big
 
 export const reduceSum = reduction(exact, (a, b) => a + b);
 export const reduceProd = reduction(exact, (a, b) => a * b);
-export const reduceMax = reduction(lower, (a, b) => (a > b ? a : b));
-export const reduceMin = reduction(lower, (a, b) => (a < b ? a : b));
+// What `lower` lets through, numbers hold.
+export const reduceMax = reduction(lower, (a, b) => BigInt(Math.max(Number(a), Number(b))));
+export const reduceMin = reduction(lower, (a, b) => BigInt(Math.min(Number(a), Number(b))));
