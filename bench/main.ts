@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Bar, Row, Suite, SuiteContext } from './suite.js';
 
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
+  serving: async () => (await import('./serving.js')).serving,
   'main-job': async () => (await import('./main-job.js')).mainJob,
 };
 
