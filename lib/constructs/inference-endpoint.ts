@@ -3,7 +3,9 @@ import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { chooseArchitecture } from './architecture.js';
 import { apiProblems, InferenceApi, type InferenceApiOptions, modelNameProblems } from './inference-api.js';
-import { functionProblems, InferenceFunction, type InferenceFunctionOptions } from './inference-function.js';
+import { InferenceFunction } from './inference-function.js';
+import { type InferenceFunctionOptions, inheritOptions } from './inference-function-options.js';
+import { functionProblems } from './inference-function-problems.js';
 import type { Model } from './model.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { throwProblems } from './problems.js';
@@ -70,11 +72,12 @@ export class InferenceEndpoint extends Construct {
    * @throws SynthesisError as the constructor
    */
   addModel(model: Model, options: InferenceFunctionOptions = {}): InferenceFunction {
+    const inherited = inheritOptions(this.functionOptions, options);
     throwProblems(this.node.path, [
       ...modelNameProblems([...this.functionsByModel.keys(), model.name]),
-      ...functionProblems({ ...options, runtimeLayer: this.runtimeLayer }),
+      ...functionProblems({ ...inherited, runtimeLayer: this.runtimeLayer }),
     ]);
-    const inferenceFunction = this.addFunction(model, { ...this.functionOptions, ...options });
+    const inferenceFunction = this.addFunction(model, inherited);
     this.api.addFunction(inferenceFunction);
     return inferenceFunction;
   }
