@@ -1,6 +1,13 @@
 export { ARCHITECTURE_CONTEXT, type ArchitectureName } from './architecture.js';
-export { InferenceApi, type InferenceApiOptions, type InferenceApiProps } from './inference-api.js';
-export { InferenceAuth } from './inference-auth.js';
+export type { CustomDomain, ExistingDomain, NewDomain } from './custom-domain.js';
+export { InferenceApi, type InferenceApiProps } from './inference-api.js';
+export type { InferenceApiOptions, InferenceThrottle } from './inference-api-options.js';
+export {
+  InferenceAuth,
+  type InferenceAuthConfig,
+  type JwtAuthOptions,
+  type LambdaAuthOptions,
+} from './inference-auth.js';
 export { InferenceEndpoint, type InferenceEndpointProps } from './inference-endpoint.js';
 export { InferenceFunction, type InferenceFunctionProps } from './inference-function.js';
 export type { InferenceFunctionOptions } from './inference-function-options.js';

@@ -1,4 +1,4 @@
-import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
 import type { Grant, IGrantable, Role } from 'aws-cdk-lib/aws-iam';
 import {
@@ -172,6 +172,21 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   /** How many invocations were refused for lack of concurrency: a sum. */
   metricThrottles(options?: MetricOptions): Metric {
     return this.alias.metricThrottles(options);
+  }
+
+  /** How many invocations ran at once: a maximum. */
+  metricConcurrentExecutions(options?: MetricOptions): Metric {
+    return this.alias.metric('ConcurrentExecutions', { statistic: Stats.MAXIMUM, ...options });
+  }
+
+  /** How many invocations found no provisioned concurrency left, so that they may have started cold: a sum. */
+  metricProvisionedConcurrencySpillover(options?: MetricOptions): Metric {
+    return this.alias.metric('ProvisionedConcurrencySpilloverInvocations', { statistic: Stats.SUM, ...options });
+  }
+
+  /** Which share of the provisioned concurrency was in use, 0 to 1: a maximum. */
+  metricProvisionedConcurrencyUtilization(options?: MetricOptions): Metric {
+    return this.alias.metric('ProvisionedConcurrencyUtilization', { statistic: Stats.MAXIMUM, ...options });
   }
 }
 
