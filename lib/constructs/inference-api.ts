@@ -1,10 +1,11 @@
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
-  type CorsPreflightOptions,
+  type DomainMappingOptions,
   HttpApi,
   HttpMethod,
   type HttpRoute,
   HttpStage,
+  type IDomainName,
   LogGroupLogDestination,
   PayloadFormatVersion,
 } from 'aws-cdk-lib/aws-apigatewayv2';
@@ -12,40 +13,17 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { bindCustomDomain, type CustomDomain } from './custom-domain.js';
+import { createLogGroup } from './encrypted-log-group.js';
+import type { InferenceApiOptions } from './inference-api-options.js';
+import { apiProblems, MAX_API_TIMEOUT_SECONDS, modelNameProblems } from './inference-api-problems.js';
 import { InferenceAuth } from './inference-auth.js';
 import type { InferenceFunction } from './inference-function.js';
-import { checkSeconds, type Problem, throwProblems } from './problems.js';
+import { throwProblems } from './problems.js';
 import { modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
-
-const MAX_TIMEOUT_SECONDS = 29;
-const TIMEOUT_SECONDS = { min: 0.05, max: MAX_TIMEOUT_SECONDS, reason: 'an HTTP API waits no longer for its function' };
-
-/** What an API can be given beside its functions. */
-export interface InferenceApiOptions {
-  /**
-   * Who may call.
-   * @default InferenceAuth.iam() - requests are signed
-   */
-  readonly auth?: InferenceAuth;
-  /**
-   * How long the API waits for a function, 0.05 to 29 seconds. Later answers are lost: the caller gets a 503.
-   * @default - 29 seconds
-   */
-  readonly apiTimeout?: Duration;
-  /**
-   * Which web pages may call from a browser.
-   * @default - none: no CORS headers
-   */
-  readonly cors?: CorsPreflightOptions;
-  /**
-   * Where requests are logged.
-   * @default - a log group of its own, kept for a month and deleted with the stack
-   */
-  readonly accessLogGroup?: ILogGroup;
-}
 
 export interface InferenceApiProps extends InferenceApiOptions {
   /** One function per model; the first one also answers for the server: `/v2` and its health. */
@@ -61,6 +39,8 @@ export class InferenceApi extends Construct {
   readonly httpApi: HttpApi;
   readonly stage: HttpStage;
   readonly accessLogGroup: ILogGroup;
+  /** The custom domain name; a DNS record needs its `regionalDomainName` and `regionalHostedZoneId`. */
+  readonly domainName: IDomainName | undefined;
   /** Every route, by method and path: `POST /predict/faces`. */
   readonly routes: ReadonlyMap<string, HttpRoute>;
 
@@ -74,16 +54,24 @@ export class InferenceApi extends Construct {
       ...modelNameProblems(props.functions.map((inferenceFunction) => inferenceFunction.modelName)),
     ]);
     this.routes = this.allRoutes;
-    this.apiTimeout = props.apiTimeout ?? Duration.seconds(MAX_TIMEOUT_SECONDS);
+    this.apiTimeout = props.apiTimeout ?? Duration.seconds(MAX_API_TIMEOUT_SECONDS);
+    const { authorizer, scopes } = (props.auth ?? InferenceAuth.iam()).bind();
     this.httpApi = new HttpApi(this, 'HttpApi', {
       description: 'cdk-onnx inference endpoint',
       createDefaultStage: false,
-      defaultAuthorizer: (props.auth ?? InferenceAuth.iam()).bind(),
+      defaultAuthorizer: authorizer,
+      ...(scopes === undefined ? {} : { defaultAuthorizationScopes: [...scopes] }),
       ...(props.cors === undefined ? {} : { corsPreflight: props.cors }),
+      ...(props.disableExecuteApiEndpoint === true ? { disableExecuteApiEndpoint: true } : {}),
     });
     this.accessLogGroup =
       props.accessLogGroup ??
-      new LogGroup(this, 'AccessLogs', { retention: RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
+      createLogGroup(this, 'AccessLogs', {
+        retention: props.accessLogRetention,
+        encryptionKey: props.accessLogEncryption,
+      });
+    const { customDomain } = props;
+    this.domainName = customDomain === undefined ? undefined : bindCustomDomain(this, 'DomainName', customDomain);
     this.stage = new HttpStage(this, 'DefaultStage', {
       httpApi: this.httpApi,
       stageName: '$default',
@@ -92,13 +80,15 @@ export class InferenceApi extends Construct {
         destination: new LogGroupLogDestination(this.accessLogGroup),
         format: AccessLogFormat.custom(ACCESS_LOG_FORMAT),
       },
+      ...(props.throttle === undefined ? {} : { throttle: props.throttle }),
+      ...(this.domainName === undefined ? {} : { domainMapping: domainMapping(this.domainName, customDomain) }),
     });
     for (const inferenceFunction of props.functions) this.addFunction(inferenceFunction);
   }
 
   /** The public URL, without a slash at its end. */
   get url(): string {
-    return this.httpApi.apiEndpoint;
+    return this.domainName === undefined ? this.httpApi.apiEndpoint : this.stage.domainUrl.replace(/\/$/, '');
   }
 
   /**
@@ -173,30 +163,10 @@ const ACCESS_LOG_FORMAT = JSON.stringify({
   integrationError: '$context.integrationErrorMessage',
 });
 
-/** What is wrong with an API's properties. */
-export function apiProblems(props: InferenceApiOptions): Problem[] {
-  return checkSeconds('API_TIMEOUT_INVALID', 'apiTimeout', props.apiTimeout, TIMEOUT_SECONDS);
-}
-
-/** Models of one endpoint need different names, because their routes are made of them. */
-export function modelNameProblems(names: readonly string[]): Problem[] {
-  if (names.length === 0) {
-    return [
-      {
-        code: 'NO_MODEL',
-        message: 'There is no model to serve.',
-        advice: "Give at least one, for example Model.fromDirectory('models/faces').",
-      },
-    ];
-  }
-  const repeated = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
-  return repeated.map((name) => ({
-    code: 'MODEL_NAME_TWICE',
-    message: `Two models of one endpoint are named ${name}.`,
-    advice: 'Give each model.json its own "name".',
-  }));
-}
-
 function routeKey(route: Route): string {
   return `${route.method} ${route.path}`;
+}
+
+function domainMapping(domainName: IDomainName, domain: CustomDomain | undefined): DomainMappingOptions {
+  return { domainName, ...(domain?.mappingKey === undefined ? {} : { mappingKey: domain.mappingKey }) };
 }

@@ -1,9 +1,15 @@
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
-import { apiProblems, InferenceApi, type InferenceApiOptions, modelNameProblems } from './inference-api.js';
-import { functionProblems, InferenceFunction, type InferenceFunctionOptions } from './inference-function.js';
+import { InferenceApi } from './inference-api.js';
+import { type InferenceApiOptions, splitApiOptions } from './inference-api-options.js';
+import { apiProblems, modelNameProblems } from './inference-api-problems.js';
+import { InferenceFunction } from './inference-function.js';
+import { type InferenceFunctionOptions, inheritOptions } from './inference-function-options.js';
+import { functionProblems } from './inference-function-problems.js';
 import type { Model } from './model.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { throwProblems } from './problems.js';
@@ -34,7 +40,8 @@ export class InferenceEndpoint extends Construct {
 
   constructor(scope: Construct, id: string, props: InferenceEndpointProps) {
     super(scope, id);
-    const { models, auth, apiTimeout, cors, accessLogGroup, ...functionOptions } = props;
+    const { apiOptions, otherOptions } = splitApiOptions(props);
+    const { models, ...functionOptions } = otherOptions;
     throwProblems(this.node.path, [
       ...modelNameProblems(models.map((model) => model.name)),
       ...functionProblems(props),
@@ -48,10 +55,7 @@ export class InferenceEndpoint extends Construct {
     for (const model of models) this.addFunction(model, functionOptions);
     this.api = new InferenceApi(this, 'Api', {
       functions: [...this.functionsByModel.values()],
-      ...(auth === undefined ? {} : { auth }),
-      ...(apiTimeout === undefined ? {} : { apiTimeout }),
-      ...(cors === undefined ? {} : { cors }),
-      ...(accessLogGroup === undefined ? {} : { accessLogGroup }),
+      ...apiOptions,
     });
     this.urlOutput = new CfnOutput(this, 'Url', {
       value: this.url,
@@ -70,11 +74,12 @@ export class InferenceEndpoint extends Construct {
    * @throws SynthesisError as the constructor
    */
   addModel(model: Model, options: InferenceFunctionOptions = {}): InferenceFunction {
+    const inherited = inheritOptions(this.functionOptions, options);
     throwProblems(this.node.path, [
       ...modelNameProblems([...this.functionsByModel.keys(), model.name]),
-      ...functionProblems({ ...options, runtimeLayer: this.runtimeLayer }),
+      ...functionProblems({ ...inherited, runtimeLayer: this.runtimeLayer }),
     ]);
-    const inferenceFunction = this.addFunction(model, { ...this.functionOptions, ...options });
+    const inferenceFunction = this.addFunction(model, inherited);
     this.api.addFunction(inferenceFunction);
     return inferenceFunction;
   }
@@ -82,6 +87,76 @@ export class InferenceEndpoint extends Construct {
   /** Lets someone call every route of the API: `execute-api:Invoke`. Of use only with `InferenceAuth.iam()`. */
   grantInvoke(grantee: IGrantable): Grant {
     return this.api.grantInvoke(grantee);
+  }
+
+  /** A metric of a model's function by its name in the namespace AWS/Lambda. */
+  metric(modelName: string, metricName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metric(metricName, options);
+  }
+
+  /** How often a model's function was invoked: a sum. */
+  metricInvocations(modelName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metricInvocations(options);
+  }
+
+  /** How many invocations of a model's function failed: a sum. */
+  metricErrors(modelName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metricErrors(options);
+  }
+
+  /** How long invocations of a model's function took, in milliseconds: an average. */
+  metricDuration(modelName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metricDuration(options);
+  }
+
+  /** How many invocations of a model's function were refused for lack of concurrency: a sum. */
+  metricThrottles(modelName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metricThrottles(options);
+  }
+
+  /** How many invocations of a model's function ran at once: a maximum. */
+  metricConcurrentExecutions(modelName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metricConcurrentExecutions(options);
+  }
+
+  /** How many invocations of a model's function found no provisioned concurrency left: a sum. */
+  metricProvisionedConcurrencySpillover(modelName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metricProvisionedConcurrencySpillover(options);
+  }
+
+  /** Which share of a model's provisioned concurrency was in use, 0 to 1: a maximum. */
+  metricProvisionedConcurrencyUtilization(modelName: string, options?: MetricOptions): Metric {
+    return this.functionOf(modelName).metricProvisionedConcurrencyUtilization(options);
+  }
+
+  /** How many requests came: a sample count. */
+  metricCount(options?: MetricOptions): Metric {
+    return this.api.metricCount(options);
+  }
+
+  /** Answers of 400 to 499: a sum. */
+  metricClientError(options?: MetricOptions): Metric {
+    return this.api.metricClientError(options);
+  }
+
+  /** Answers of 500 to 599: a sum. */
+  metricServerError(options?: MetricOptions): Metric {
+    return this.api.metricServerError(options);
+  }
+
+  /** Milliseconds from a request's arrival to its answer: an average. */
+  metricLatency(options?: MetricOptions): Metric {
+    return this.api.metricLatency(options);
+  }
+
+  private functionOf(modelName: string): InferenceFunction {
+    const inferenceFunction = this.functionsByModel.get(modelName);
+    if (inferenceFunction !== undefined) return inferenceFunction;
+    throw new SynthesisError({
+      code: 'MODEL_UNKNOWN',
+      message: `${this.node.path} has no model '${modelName}'.`,
+      advice: `It has ${[...this.functionsByModel.keys()].join(', ')}.`,
+    });
   }
 
   private addFunction(model: Model, options: InferenceFunctionOptions): InferenceFunction {

@@ -1,71 +1,36 @@
-import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
+import type { Grant, IGrantable, Role } from 'aws-cdk-lib/aws-iam';
 import {
-  type Grant,
-  type IGrantable,
-  PolicyDocument,
-  PolicyStatement,
-  Role,
-  ServicePrincipal,
-} from 'aws-cdk-lib/aws-iam';
-import { Alias, type Architecture, type IVersion, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+  Alias,
+  type CfnFunction,
+  type FunctionOptions,
+  type IVersion,
+  Function as LambdaFunction,
+  Runtime,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Annotations, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { MEMORY_MIB, planSize, type SizePlan } from '../artifact/size-plan.js';
+import { planSize, type SizePlan } from '../artifact/size-plan.js';
 import type { Task } from '../artifact/task.js';
+import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
+import { createLogGroup } from './encrypted-log-group.js';
+import type { InferenceFunctionOptions } from './inference-function-options.js';
+import { functionProblems } from './inference-function-problems.js';
+import { createFunctionRole } from './inference-function-role.js';
 import type { Model } from './model.js';
 import { ModelLayer } from './model-layer.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
-import { WRITE_LOGS } from './permissions.js';
 import { predictFunctionAsset } from './prepared-asset.js';
-import { checkSeconds, checkWholeNumber, type Problem, throwProblems } from './problems.js';
+import { throwProblems } from './problems.js';
 import { sizePlanProblems } from './size-plan-problems.js';
 
 /** The memory size that has exactly one vCPU, in MiB. */
 const ONE_VCPU_MIB = 1769;
 const DEFAULT_TIMEOUT_SECONDS = 29;
-const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
-/** Variables that the function's own code depends on. */
-const OWN_VARIABLES = ['CDK_ONNX_ARTIFACT', 'ORT_DISABLE_TELEMETRY'];
-/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
-const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]+$/;
-const RESERVED_VARIABLE =
-  /^(AWS_(REGION|DEFAULT_REGION|ACCESS_KEY.*|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|LAMBDA_.*|_.*)$/;
-
-/** What a function can be given beside its model. */
-export interface InferenceFunctionOptions {
-  /**
-   * The processor; the model and onnxruntime are built for it.
-   * @default - the context `cdk-onnx:architecture`, else arm64, which costs a fifth less
-   */
-  readonly architecture?: Architecture;
-  /**
-   * Memory in MiB, 128 to 10,240. It decides the share of CPU too: onnxruntime uses one thread per 1,769 MiB.
-   * @default 1769 - one vCPU
-   */
-  readonly memorySize?: number;
-  /**
-   * How long one request may take, with the cold start if there is one.
-   * @default - 29 seconds, just under what an HTTP API waits
-   */
-  readonly timeout?: Duration;
-  /**
-   * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT` and `ORT_DISABLE_TELEMETRY`
-   */
-  readonly environment?: Readonly<Record<string, string>>;
-  /**
-   * Where the function logs.
-   * @default - a log group of its own, which is deleted with the stack
-   */
-  readonly logGroup?: ILogGroup;
-  /**
-   * How long the function's own log group keeps its lines.
-   * @default RetentionDays.ONE_MONTH
-   */
-  readonly logRetention?: RetentionDays;
-}
 
 export interface InferenceFunctionProps extends InferenceFunctionOptions {
   readonly model: Model;
@@ -81,7 +46,7 @@ export interface InferenceFunctionProps extends InferenceFunctionOptions {
  *
  * @throws SynthesisError with every fault of the properties, or because the model does not fit
  */
-export class InferenceFunction extends Construct implements IGrantable {
+export class InferenceFunction extends Construct implements IGrantable, IConnectable {
   readonly function: LambdaFunction;
   /** `live`: what callers invoke. */
   readonly alias: Alias;
@@ -118,19 +83,15 @@ export class InferenceFunction extends Construct implements IGrantable {
 
     this.logGroup =
       props.logGroup ??
-      new LogGroup(this, 'Logs', {
-        retention: props.logRetention ?? RetentionDays.ONE_MONTH,
-        removalPolicy: RemovalPolicy.DESTROY,
-      });
-    this.role = new Role(this, 'Role', {
-      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
-      description: `Runs the model ${model.name}`,
-      inlinePolicies: {
-        WriteLogs: new PolicyDocument({
-          statements: [new PolicyStatement({ actions: WRITE_LOGS, resources: [this.logGroup.logGroupArn] })],
-        }),
-      },
+      createLogGroup(this, 'Logs', { retention: props.logRetention, encryptionKey: props.logEncryption });
+    const tracing = props.tracing ?? Tracing.DISABLED;
+    this.role = createFunctionRole(this, 'Role', {
+      modelName: model.name,
+      logGroup: this.logGroup,
+      tracing: tracing !== Tracing.DISABLED,
+      vpc: props.vpc !== undefined,
     });
+    props.environmentEncryption?.grantDecrypt(this.role);
     this.function = new LambdaFunction(this, 'Function', {
       description: `cdk-onnx: model ${model.name}`,
       runtime: Runtime.NODEJS_24_X,
@@ -148,7 +109,13 @@ export class InferenceFunction extends Construct implements IGrantable {
       role: this.role,
       logGroup: this.logGroup,
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
+      ...givenOptions(props),
     });
+    // CDK's own property would put X-Ray's wildcard into the policy that users' grants share.
+    if (tracing !== Tracing.DISABLED) {
+      const resource = this.function.node.defaultChild as CfnFunction;
+      resource.tracingConfig = { mode: tracing };
+    }
     // A layer's content is no property of the function, so on its own it would not publish a version.
     this.function.invalidateVersionBasedOn(`${this.runtimeLayer.digest} ${this.modelLayer.digest}`);
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
@@ -159,6 +126,22 @@ export class InferenceFunction extends Construct implements IGrantable {
   /** The function's role, to grant it further permissions. */
   get grantPrincipal(): Role {
     return this.role;
+  }
+
+  /**
+   * The function's security groups.
+   *
+   * @throws SynthesisError `VPC_MISSING`
+   */
+  get connections(): Connections {
+    if (!this.function.isBoundToVpc) {
+      throw new SynthesisError({
+        code: 'VPC_MISSING',
+        message: `${this.node.path} is in no VPC, so it has no connections.`,
+        advice: 'Give the function a vpc.',
+      });
+    }
+    return this.function.connections;
   }
 
   /** Lets someone invoke the alias `live` directly, past the API. */
@@ -190,62 +173,34 @@ export class InferenceFunction extends Construct implements IGrantable {
   metricThrottles(options?: MetricOptions): Metric {
     return this.alias.metricThrottles(options);
   }
-}
 
-/** What is wrong with a function's properties, as far as it shows before the model is built. */
-export function functionProblems(
-  props: InferenceFunctionOptions & Pick<InferenceFunctionProps, 'runtimeLayer'>,
-): Problem[] {
-  return [
-    ...checkWholeNumber('MEMORY_SIZE_INVALID', 'memorySize', props.memorySize, { ...MEMORY_MIB, unit: 'MiB' }),
-    ...checkSeconds('TIMEOUT_INVALID', 'timeout', props.timeout, TIMEOUT_SECONDS),
-    ...logProblems(props),
-    ...architectureProblems(props),
-    ...Object.keys(props.environment ?? {}).flatMap(variableProblems),
-  ];
-}
-
-function logProblems({ logGroup, logRetention }: InferenceFunctionOptions): Problem[] {
-  if (logGroup === undefined || logRetention === undefined) return [];
-  return [
-    {
-      code: 'LOG_RETENTION_WITHOUT_EFFECT',
-      message: 'logRetention is given together with logGroup.',
-      advice: 'Set the retention on your log group and leave logRetention out.',
-    },
-  ];
-}
-
-function architectureProblems(props: Pick<InferenceFunctionProps, 'architecture' | 'runtimeLayer'>): Problem[] {
-  const { architecture, runtimeLayer } = props;
-  if (architecture === undefined || runtimeLayer === undefined) return [];
-  if (architecture.name === runtimeLayer.architecture.name) return [];
-  return [
-    {
-      code: 'RUNTIME_LAYER_ARCHITECTURE',
-      message: `The function is for ${architecture.name}, its runtimeLayer for ${runtimeLayer.architecture.name}.`,
-      advice: "Give both the same architecture, or leave the function's out.",
-    },
-  ];
-}
-
-function variableProblems(name: string): Problem[] {
-  if (OWN_VARIABLES.includes(name)) {
-    return [
-      {
-        code: 'ENVIRONMENT_VARIABLE_TAKEN',
-        message: `environment sets ${name}, which the function itself depends on.`,
-        advice: 'Leave it out.',
-      },
-    ];
+  /** How many invocations ran at once: a maximum. */
+  metricConcurrentExecutions(options?: MetricOptions): Metric {
+    return this.alias.metric('ConcurrentExecutions', { statistic: Stats.MAXIMUM, ...options });
   }
-  if (VARIABLE_NAME.test(name) && !RESERVED_VARIABLE.test(name)) return [];
-  return [
-    {
-      code: 'ENVIRONMENT_VARIABLE_NAME',
-      message: `environment sets ${name}, which Lambda does not accept.`,
-      advice:
-        'Use at least two letters, digits or _, beginning with a letter, and none of the names that Lambda reserves.',
-    },
-  ];
+
+  /** How many invocations found no provisioned concurrency left, so that they may have started cold: a sum. */
+  metricProvisionedConcurrencySpillover(options?: MetricOptions): Metric {
+    return this.alias.metric('ProvisionedConcurrencySpilloverInvocations', { statistic: Stats.SUM, ...options });
+  }
+
+  /** Which share of the provisioned concurrency was in use, 0 to 1: a maximum. */
+  metricProvisionedConcurrencyUtilization(options?: MetricOptions): Metric {
+    return this.alias.metric('ProvisionedConcurrencyUtilization', { statistic: Stats.MAXIMUM, ...options });
+  }
+}
+
+/** Options that CDK's function takes as they are. */
+function givenOptions(props: InferenceFunctionOptions): FunctionOptions {
+  const { reservedConcurrentExecutions, ephemeralStorageSize, environmentEncryption } = props;
+  const { vpc, vpcSubnets, securityGroups, allowAllOutbound } = props;
+  return {
+    ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
+    ...(ephemeralStorageSize === undefined ? {} : { ephemeralStorageSize }),
+    ...(environmentEncryption === undefined ? {} : { environmentEncryption }),
+    ...(vpc === undefined ? {} : { vpc }),
+    ...(vpcSubnets === undefined ? {} : { vpcSubnets }),
+    ...(securityGroups === undefined ? {} : { securityGroups: [...securityGroups] }),
+    ...(allowAllOutbound === undefined ? {} : { allowAllOutbound }),
+  };
 }

@@ -1,4 +1,27 @@
-/** Every IAM action that these constructs put into a policy. Resources are always one ARN, never a wildcard of ours. */
+/**
+ * Every IAM action that these constructs put into a policy. Resources are one ARN wherever AWS knows one; the two that it does not
+ * (X-Ray, network interfaces) are statements of their own, with the reason beside them.
+ */
 
 /** What a function does in its own log group; the group itself is created by the stack. */
 export const WRITE_LOGS = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+
+/** What active tracing needs: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html. X-Ray has no resource to name. */
+export const WRITE_TRACES = ['xray:PutTelemetryRecords', 'xray:PutTraceSegments'];
+
+/**
+ * What Lambda itself, with the function's role, does for a function in a VPC:
+ * https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html. The interfaces do not exist yet, and
+ * `Describe…` knows no resources; Lambda refuses a role that names some.
+ */
+export const MANAGE_NETWORK_INTERFACES = [
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:UnassignPrivateIpAddresses',
+];
+
+/** What the service CloudWatch Logs does with the key of a log group. */
+export const ENCRYPT_LOGS = ['kms:Decrypt*', 'kms:Describe*', 'kms:Encrypt*', 'kms:GenerateDataKey*', 'kms:ReEncrypt*'];

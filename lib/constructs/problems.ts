@@ -24,20 +24,21 @@ export function throwProblems(constructPath: string, problems: readonly Problem[
   });
 }
 
-/** A property that must be a whole number between two bounds; undefined and tokens pass. */
+/** A property that must be a whole number between its bounds; undefined and tokens pass. */
 export function checkWholeNumber(
   code: string,
   name: string,
   value: number | undefined,
-  bounds: { readonly min: number; readonly max: number; readonly unit: string },
+  bounds: { readonly min: number; readonly max?: number; readonly unit: string },
 ): Problem[] {
   if (value === undefined || Token.isUnresolved(value)) return [];
-  if (Number.isInteger(value) && value >= bounds.min && value <= bounds.max) return [];
+  const { min, max, unit } = bounds;
+  if (Number.isInteger(value) && value >= min && (max === undefined || value <= max)) return [];
   return [
     {
       code,
       message: `${name} is ${value}.`,
-      advice: `Give a whole number of ${bounds.unit} from ${bounds.min} to ${bounds.max}.`,
+      advice: `Give a whole number of ${unit}, ${max === undefined ? `${min} or more` : `from ${min} to ${max}`}.`,
     },
   ];
 }

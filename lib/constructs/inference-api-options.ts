@@ -1,0 +1,90 @@
+import type { CorsPreflightOptions } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Duration } from 'aws-cdk-lib/core';
+import type { CustomDomain } from './custom-domain.js';
+import type { InferenceAuth } from './inference-auth.js';
+
+/** What an API can be given beside its functions. */
+export interface InferenceApiOptions {
+  /**
+   * Who may call.
+   * @default InferenceAuth.iam() - requests are signed
+   */
+  readonly auth?: InferenceAuth;
+  /**
+   * How long the API waits for a function, 0.05 to 29 seconds. Later answers are lost: the caller gets a 503.
+   * @default - 29 seconds
+   */
+  readonly apiTimeout?: Duration;
+  /**
+   * Which web pages may call from a browser.
+   * @default - none: no CORS headers
+   */
+  readonly cors?: CorsPreflightOptions;
+  /**
+   * How many requests each route takes, all callers together; more get a 429.
+   * @default - as many as the account: 10,000 a second and 5,000 at once, unless AWS raised it
+   */
+  readonly throttle?: InferenceThrottle;
+  /**
+   * A domain name of yours for the API.
+   * @default - none: API Gateway's own
+   */
+  readonly customDomain?: CustomDomain;
+  /**
+   * Turns API Gateway's own domain name off, so that only `customDomain` answers.
+   * @default false
+   */
+  readonly disableExecuteApiEndpoint?: boolean;
+  /**
+   * Where requests are logged.
+   * @default - a log group of its own, which is deleted with the stack
+   */
+  readonly accessLogGroup?: ILogGroup;
+  /**
+   * How long the API's own log group keeps its lines.
+   * @default RetentionDays.ONE_MONTH
+   */
+  readonly accessLogRetention?: RetentionDays;
+  /**
+   * The KMS key of the API's own log group. A key of this app is told that CloudWatch Logs may use it for log groups of this stack;
+   * the policy of an imported key has to say so already.
+   * @default - a key that AWS owns
+   */
+  readonly accessLogEncryption?: IKey;
+}
+
+/** Both limits, because API Gateway takes a missing one for 0. */
+export interface InferenceThrottle {
+  /** Requests per second, on average. */
+  readonly rateLimit: number;
+  /** Requests at once. */
+  readonly burstLimit: number;
+}
+
+const OPTION_NAMES: Readonly<Record<keyof InferenceApiOptions, true>> = {
+  auth: true,
+  apiTimeout: true,
+  cors: true,
+  throttle: true,
+  customDomain: true,
+  disableExecuteApiEndpoint: true,
+  accessLogGroup: true,
+  accessLogRetention: true,
+  accessLogEncryption: true,
+};
+
+/** An API's options, and what else there is. */
+export function splitApiOptions<Options extends InferenceApiOptions>(
+  options: Options,
+): { readonly apiOptions: InferenceApiOptions; readonly otherOptions: Omit<Options, keyof InferenceApiOptions> } {
+  const entries = Object.entries(options);
+  return {
+    apiOptions: Object.fromEntries(entries.filter(([name]) => name in OPTION_NAMES)),
+    otherOptions: Object.fromEntries(entries.filter(([name]) => !(name in OPTION_NAMES))) as Omit<
+      Options,
+      keyof InferenceApiOptions
+    >,
+  };
+}

@@ -1,0 +1,108 @@
+import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
+import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Duration, Size } from 'aws-cdk-lib/core';
+
+/** What a function can be given beside its model. */
+export interface InferenceFunctionOptions {
+  /**
+   * The processor; the model and onnxruntime are built for it.
+   * @default - the context `cdk-onnx:architecture`, else arm64, which costs a fifth less
+   */
+  readonly architecture?: Architecture;
+  /**
+   * Memory in MiB, 128 to 10,240. It decides the share of CPU too: onnxruntime uses one thread per 1,769 MiB.
+   * @default 1769 - one vCPU
+   */
+  readonly memorySize?: number;
+  /**
+   * The size of the function's /tmp, 512 to 10,240 MiB.
+   * @default - 512 MiB
+   */
+  readonly ephemeralStorageSize?: Size;
+  /**
+   * How long one request may take, with the cold start if there is one.
+   * @default - 29 seconds, just under what an HTTP API waits
+   */
+  readonly timeout?: Duration;
+  /**
+   * How many requests a function may work on at once: a part of the account's concurrency that is its own, and its limit.
+   * More are refused; an HTTP API then answers 500. 0 turns the function off.
+   * @default - none: it shares the account's
+   */
+  readonly reservedConcurrentExecutions?: number;
+  /**
+   * AWS X-Ray.
+   * @default Tracing.DISABLED
+   */
+  readonly tracing?: Tracing;
+  /**
+   * Further environment variables.
+   * @default - none but `CDK_ONNX_ARTIFACT` and `ORT_DISABLE_TELEMETRY`
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * The KMS key of the environment variables. The function's role may decrypt with it, nothing else.
+   * @default - a key that AWS owns
+   */
+  readonly environmentEncryption?: IKey;
+  /**
+   * The network that the function reaches. It is called through Lambda's API either way, never from the network.
+   * @default - none: it reaches the internet and nothing private
+   */
+  readonly vpc?: IVpc;
+  /**
+   * Subnets of `vpc`, 1 to 16. A public subnet gives a function no way to the internet, so it is refused.
+   * @default - the private subnets with a way out; without those, the isolated ones
+   */
+  readonly vpcSubnets?: SubnetSelection;
+  /**
+   * 1 to 5, instead of a security group of its own.
+   * @default - one of its own, without ingress; see `connections`
+   */
+  readonly securityGroups?: readonly ISecurityGroup[];
+  /**
+   * Whether the function's own security group lets everything out; otherwise add to `connections` what it may reach.
+   * @default true
+   */
+  readonly allowAllOutbound?: boolean;
+  /**
+   * Where the function logs.
+   * @default - a log group of its own, which is deleted with the stack
+   */
+  readonly logGroup?: ILogGroup;
+  /**
+   * How long the function's own log group keeps its lines.
+   * @default RetentionDays.ONE_MONTH
+   */
+  readonly logRetention?: RetentionDays;
+  /**
+   * The KMS key of the function's own log group. A key of this app is told that CloudWatch Logs may use it for log groups of this
+   * stack; the policy of an imported key has to say so already.
+   * @default - a key that AWS owns
+   */
+  readonly logEncryption?: IKey;
+}
+
+/** A model's own options before those of its endpoint; without what says more of an option that the model replaces. */
+export function inheritOptions(
+  ofEndpoint: InferenceFunctionOptions,
+  ofModel: InferenceFunctionOptions,
+): InferenceFunctionOptions {
+  const inherited: { -readonly [Name in keyof InferenceFunctionOptions]: InferenceFunctionOptions[Name] } = {
+    ...ofEndpoint,
+  };
+  if (ofModel.logGroup !== undefined) {
+    delete inherited.logRetention;
+    delete inherited.logEncryption;
+  }
+  if (ofModel.logRetention !== undefined || ofModel.logEncryption !== undefined) delete inherited.logGroup;
+  if (ofModel.vpc !== undefined) {
+    delete inherited.vpcSubnets;
+    delete inherited.securityGroups;
+  }
+  if (ofModel.securityGroups !== undefined) delete inherited.allowAllOutbound;
+  if (ofModel.allowAllOutbound !== undefined) delete inherited.securityGroups;
+  return { ...inherited, ...ofModel };
+}

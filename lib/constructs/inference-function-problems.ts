@@ -1,0 +1,96 @@
+import { SizeRoundingBehavior } from 'aws-cdk-lib/core';
+import { EPHEMERAL_STORAGE_MIB, MEMORY_MIB } from '../artifact/size-plan.js';
+import { logGroupProblems } from './encrypted-log-group.js';
+import type { InferenceFunctionOptions } from './inference-function-options.js';
+import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
+import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
+import { vpcProblems } from './vpc-problems.js';
+
+/** The upper bound is the account's quota, which only the account knows. */
+const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
+const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
+/** Variables that the function's own code depends on. */
+const OWN_VARIABLES = ['CDK_ONNX_ARTIFACT', 'ORT_DISABLE_TELEMETRY'];
+/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
+const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]+$/;
+const RESERVED_VARIABLE =
+  /^(AWS_(REGION|DEFAULT_REGION|ACCESS_KEY.*|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|LAMBDA_.*|_.*)$/;
+
+/** What is wrong with a function's properties, as far as it shows before the model is built. */
+export function functionProblems(
+  props: InferenceFunctionOptions & { readonly runtimeLayer?: OnnxRuntimeLayer },
+): Problem[] {
+  const { memorySize, reservedConcurrentExecutions, timeout } = props;
+  return [
+    ...checkWholeNumber('MEMORY_SIZE_INVALID', 'memorySize', memorySize, { ...MEMORY_MIB, unit: 'MiB' }),
+    ...ephemeralStorageProblems(props),
+    ...checkSeconds('TIMEOUT_INVALID', 'timeout', timeout, TIMEOUT_SECONDS),
+    ...checkWholeNumber(
+      'RESERVED_CONCURRENCY_INVALID',
+      'reservedConcurrentExecutions',
+      reservedConcurrentExecutions,
+      RESERVED_CONCURRENCY,
+    ),
+    ...logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
+      {
+        code: 'LOG_RETENTION_WITHOUT_EFFECT',
+        name: 'logRetention',
+        given: props.logRetention !== undefined,
+        what: 'retention',
+      },
+      {
+        code: 'LOG_ENCRYPTION_WITHOUT_EFFECT',
+        name: 'logEncryption',
+        given: props.logEncryption !== undefined,
+        what: 'key',
+      },
+    ]),
+    ...architectureProblems(props),
+    ...vpcProblems(props),
+    ...Object.keys(props.environment ?? {}).flatMap(variableProblems),
+  ];
+}
+
+function ephemeralStorageProblems({ ephemeralStorageSize }: InferenceFunctionOptions): Problem[] {
+  if (ephemeralStorageSize === undefined || ephemeralStorageSize.isUnresolved()) return [];
+  return checkWholeNumber(
+    'EPHEMERAL_STORAGE_INVALID',
+    'ephemeralStorageSize',
+    ephemeralStorageSize.toMebibytes({ rounding: SizeRoundingBehavior.NONE }),
+    { ...EPHEMERAL_STORAGE_MIB, unit: 'MiB' },
+  );
+}
+
+function architectureProblems(props: Parameters<typeof functionProblems>[0]): Problem[] {
+  const { architecture, runtimeLayer } = props;
+  if (architecture === undefined || runtimeLayer === undefined) return [];
+  if (architecture.name === runtimeLayer.architecture.name) return [];
+  return [
+    {
+      code: 'RUNTIME_LAYER_ARCHITECTURE',
+      message: `The function is for ${architecture.name}, its runtimeLayer for ${runtimeLayer.architecture.name}.`,
+      advice: "Give both the same architecture, or leave the function's out.",
+    },
+  ];
+}
+
+function variableProblems(name: string): Problem[] {
+  if (OWN_VARIABLES.includes(name)) {
+    return [
+      {
+        code: 'ENVIRONMENT_VARIABLE_TAKEN',
+        message: `environment sets ${name}, which the function itself depends on.`,
+        advice: 'Leave it out.',
+      },
+    ];
+  }
+  if (VARIABLE_NAME.test(name) && !RESERVED_VARIABLE.test(name)) return [];
+  return [
+    {
+      code: 'ENVIRONMENT_VARIABLE_NAME',
+      message: `environment sets ${name}, which Lambda does not accept.`,
+      advice:
+        'Use at least two letters, digits or _, beginning with a letter, and none of the names that Lambda reserves.',
+    },
+  ];
+}

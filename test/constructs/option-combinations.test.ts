@@ -1,0 +1,305 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Architecture, Function as LambdaFunction, Tracing } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { App, Duration, Size, Stack, Validations } from 'aws-cdk-lib/core';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
+import { writeArtifactFolder } from '../support/artifact-folder.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-combinations-'));
+const outdir = join(folder, 'cdk.out');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+type Options = Partial<InferenceEndpointProps>;
+/** What the user's own resources need in a stack; made once for it. */
+class Given {
+  constructor(private readonly stack: Stack) {}
+
+  key = () => new Key(this.stack, 'Key', { enableKeyRotation: true });
+  vpc = () =>
+    Vpc.fromVpcAttributes(this.stack, 'Vpc', {
+      vpcId: 'vpc-0123456789abcdef0',
+      availabilityZones: ['eu-west-1a', 'eu-west-1b'],
+      privateSubnetIds: ['subnet-0123456789abcdef1', 'subnet-0123456789abcdef2'],
+      privateSubnetRouteTableIds: ['rtb-0123456789abcdef1', 'rtb-0123456789abcdef2'],
+    });
+  securityGroups = () => [SecurityGroup.fromSecurityGroupId(this.stack, 'Group', 'sg-0123456789abcdef0')];
+  logGroup = (id: string) => new LogGroup(this.stack, id);
+  certificate = () =>
+    Certificate.fromCertificateArn(this.stack, 'Certificate', 'arn:aws:acm:eu-west-1:123456789012:certificate/1');
+  authorizer = () =>
+    LambdaFunction.fromFunctionArn(this.stack, 'Check', 'arn:aws:lambda:eu-west-1:123456789012:function:check');
+}
+
+/** Alternatives for each group of options; the first is the default. */
+const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)[]>> = {
+  architecture: [() => ({}), () => ({ architecture: Architecture.X86_64 })],
+  memory: [() => ({}), () => ({ memorySize: 128 }), () => ({ memorySize: 10_240 })],
+  storage: [() => ({}), () => ({ ephemeralStorageSize: Size.gibibytes(10) })],
+  timeouts: [
+    () => ({}),
+    () => ({ timeout: Duration.minutes(15), apiTimeout: Duration.seconds(29) }),
+    () => ({ timeout: Duration.seconds(1), apiTimeout: Duration.millis(50) }),
+  ],
+  concurrency: [() => ({}), () => ({ reservedConcurrentExecutions: 10 }), () => ({ reservedConcurrentExecutions: 0 })],
+  tracing: [() => ({}), () => ({ tracing: Tracing.ACTIVE }), () => ({ tracing: Tracing.PASS_THROUGH })],
+  network: [
+    () => ({}),
+    (given) => ({ vpc: given.vpc() }),
+    (given) => ({ vpc: given.vpc(), allowAllOutbound: false }),
+    (given) => ({
+      vpc: given.vpc(),
+      vpcSubnets: { subnetType: SubnetType.PRIVATE_WITH_EGRESS },
+      securityGroups: given.securityGroups(),
+    }),
+  ],
+  keys: [
+    () => ({}),
+    (given) => {
+      const key = given.key();
+      return { environmentEncryption: key, logEncryption: key, accessLogEncryption: key };
+    },
+    (given) => ({ logGroup: given.logGroup('Logs'), accessLogGroup: given.logGroup('AccessLogs') }),
+    () => ({ logRetention: RetentionDays.ONE_DAY, accessLogRetention: RetentionDays.INFINITE }),
+  ],
+  auth: [
+    () => ({}),
+    () => ({ auth: InferenceAuth.jwt({ issuer: 'https://issuer.example.com', audience: ['web'] }) }),
+    (given) => ({ auth: InferenceAuth.lambda(given.authorizer()) }),
+    () => ({ auth: InferenceAuth.none() }),
+  ],
+  api: [
+    () => ({}),
+    () => ({ throttle: { rateLimit: 10, burstLimit: 5 }, cors: { allowOrigins: ['https://example.com'] } }),
+    (given) => ({
+      customDomain: { name: 'vision.example.com', certificate: given.certificate() },
+      disableExecuteApiEndpoint: true,
+    }),
+  ],
+};
+
+/** Rows in which every pair of alternatives of any two groups occurs: grown greedily, each row from the pairs still missing. */
+function pairwise(sizes: readonly number[]): readonly (readonly number[])[] {
+  const missing = new Set<string>();
+  const pair = (left: number, leftChoice: number, right: number, rightChoice: number) =>
+    left < right ? `${left}.${leftChoice}|${right}.${rightChoice}` : `${right}.${rightChoice}|${left}.${leftChoice}`;
+  sizes.forEach((leftSize, left) => {
+    sizes.forEach((rightSize, right) => {
+      for (let a = 0; left < right && a < leftSize; a += 1) {
+        for (let b = 0; b < rightSize; b += 1) missing.add(pair(left, a, right, b));
+      }
+    });
+  });
+  const rows: number[][] = [sizes.map(() => 0)];
+  const remove = (row: readonly number[]) => {
+    row.forEach((a, left) => {
+      row.forEach((b, right) => {
+        missing.delete(pair(left, a, right, b));
+      });
+    });
+  };
+  remove(rows[0] ?? []);
+  while (missing.size > 0) {
+    const [seed = ''] = missing;
+    const row: (number | undefined)[] = sizes.map(() => undefined);
+    for (const part of seed.split('|')) {
+      const [group = 0, choice = 0] = part.split('.').map(Number);
+      row[group] = choice;
+    }
+    sizes.forEach((size, group) => {
+      if (row[group] !== undefined) return;
+      const gain = (choice: number) =>
+        row.filter((other, index) => other !== undefined && missing.has(pair(group, choice, index, other))).length;
+      const choices = Array.from({ length: size }, (_, choice) => choice);
+      row[group] = choices.reduce((best, choice) => (gain(choice) > gain(best) ? choice : best), 0);
+    });
+    rows.push(row.map((choice) => choice ?? 0));
+    remove(rows.at(-1) ?? []);
+  }
+  return rows;
+}
+
+const groups = Object.entries(ALTERNATIVES);
+const rows = pairwise(groups.map(([, alternatives]) => alternatives.length));
+const nameOf = (row: readonly number[]) =>
+  groups
+    .map(([name], index) => ({ name, choice: row[index] ?? 0 }))
+    .filter(({ choice }) => choice > 0)
+    .map(({ name, choice }) => `${name} ${choice}`)
+    .join(', ') || 'defaults';
+
+const build = (row: readonly number[]) => {
+  const app = new App({ outdir });
+  const stack = new Stack(app, 'Vision', { env: { account: '123456789012', region: 'eu-west-1' } });
+  const given = new Given(stack);
+  const options = Object.assign(
+    {},
+    ...groups.map(([, choices], index) => choices[row[index] ?? 0]?.(given)),
+  ) as Options;
+  const model = Model.fromArtifact(writeArtifactFolder(folder));
+  const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [model], ...options });
+  return { app, stack, endpoint, options };
+};
+
+/** Every finding of cdk-nag and of CDK's own validation, of whatever severity, from the report that a synth writes. */
+const findingsOf = (app: App): string[] => {
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  const reportFile = join(outdir, 'validation-report.json');
+  rmSync(reportFile, { force: true });
+  delete process.env.CDK_VALIDATION;
+  try {
+    app.synth();
+  } catch (error) {
+    expect(String(error)).toMatch(/validation/i);
+  } finally {
+    process.env.CDK_VALIDATION = 'false';
+  }
+  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as {
+    readonly pluginReports: readonly { readonly violations: readonly { readonly ruleName: string }[] }[];
+  };
+  return report.pluginReports.flatMap((plugin) => plugin.violations.map((violation) => violation.ruleName));
+};
+
+interface Statement {
+  readonly Action: string | readonly string[];
+  readonly Effect: string;
+  readonly Resource: unknown;
+  readonly Condition?: object;
+}
+const propertiesOf = (template: Template, type: string) =>
+  Object.values(template.findResources(type)).map(({ Properties }) => Properties as Record<string, unknown>);
+
+/** What each statement of a template's identity policies allows, with its wildcards. */
+const statementsOf = (template: Template): Statement[] => {
+  const documents = propertiesOf(template, 'AWS::IAM::Role').flatMap((role) => role.Policies ?? []);
+  const policies = [...documents, ...propertiesOf(template, 'AWS::IAM::Policy')] as {
+    PolicyDocument: { Statement: Statement[] };
+  }[];
+  return policies.flatMap((policy) => policy.PolicyDocument.Statement);
+};
+
+const NETWORK_INTERFACES = [
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:UnassignPrivateIpAddresses',
+];
+/** In the order of the alternatives of `auth`. */
+const AUTHORIZATION_TYPES = ['AWS_IAM', 'JWT', 'CUSTOM', 'NONE'];
+const logGroupArn = { 'Fn::GetAtt': [expect.stringContaining('Logs'), 'Arn'] };
+/** The statements that a combination of options needs, and no other. */
+const expectedStatements = (options: Options): object[] => [
+  { Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Effect: 'Allow', Resource: logGroupArn },
+  ...(options.tracing === undefined
+    ? []
+    : [{ Action: ['xray:PutTelemetryRecords', 'xray:PutTraceSegments'], Effect: 'Allow', Resource: '*' }]),
+  ...(options.vpc === undefined
+    ? []
+    : [
+        { Action: NETWORK_INTERFACES, Effect: 'Allow', Resource: '*' },
+        {
+          Action: NETWORK_INTERFACES,
+          Effect: 'Deny',
+          Resource: '*',
+          Condition: { Null: { 'lambda:SourceFunctionArn': 'false' } },
+        },
+      ]),
+  ...(options.environmentEncryption === undefined
+    ? []
+    : [
+        {
+          Action: 'kms:Decrypt',
+          Effect: 'Allow',
+          Resource: { 'Fn::GetAtt': [expect.stringMatching(/^Key/), 'Arn'] },
+        },
+      ]),
+];
+
+beforeAll(() => {
+  process.env.CDK_VALIDATION = 'false';
+});
+
+test('the table holds every pair of alternatives and stays small', () => {
+  const pairs = new Set(
+    rows.flatMap((row) => row.flatMap((a, left) => row.flatMap((b, right) => `${left}.${a}|${right}.${b}`))),
+  );
+  const sizes = groups.map(([, alternatives]) => alternatives.length);
+  sizes.forEach((leftSize, left) => {
+    sizes.forEach((rightSize, right) => {
+      if (left === right) return;
+      for (let a = 0; a < leftSize; a += 1) {
+        for (let b = 0; b < rightSize; b += 1) expect(pairs).toContain(`${left}.${a}|${right}.${b}`);
+      }
+    });
+  });
+  expect(rows.length).toBeLessThan(40);
+});
+
+describe('an endpoint has no finding, no policy and no value beyond what its options need', () => {
+  test.each(rows.map((row) => ({ name: nameOf(row), row })))('$name', ({ row }) => {
+    const { stack, options } = build(row);
+    const template = Template.fromStack(stack);
+
+    expect(statementsOf(template)).toEqual(expectedStatements(options));
+    for (const role of propertiesOf(template, 'AWS::IAM::Role')) expect(role).not.toHaveProperty('ManagedPolicyArns');
+    template.resourceCountIs('AWS::IAM::ManagedPolicy', 0);
+
+    for (const lambda of propertiesOf(template, 'AWS::Lambda::Function')) {
+      expect(lambda.MemorySize).toBeLessThanOrEqual(10_240);
+      expect(lambda.MemorySize).toBeGreaterThanOrEqual(128);
+      expect(lambda.Timeout).toBeLessThanOrEqual(900);
+      const { Size: storage } = (lambda.EphemeralStorage ?? { Size: 512 }) as { Size: number };
+      expect(storage).toBeGreaterThanOrEqual(512);
+      expect(storage).toBeLessThanOrEqual(10_240);
+      expect((lambda.Layers as unknown[]).length).toBeLessThanOrEqual(5);
+    }
+    for (const integration of propertiesOf(template, 'AWS::ApiGatewayV2::Integration')) {
+      expect(integration.PayloadFormatVersion).toBe('2.0');
+      expect(integration.TimeoutInMillis).toBeLessThanOrEqual(30_000);
+      expect(integration.TimeoutInMillis).toBeGreaterThanOrEqual(50);
+      expect(integration.IntegrationUri).toEqual({ Ref: expect.stringContaining('Alias') });
+    }
+    for (const authorizer of propertiesOf(template, 'AWS::ApiGatewayV2::Authorizer')) {
+      expect(authorizer.AuthorizerResultTtlInSeconds ?? 0).toBeLessThanOrEqual(3600);
+    }
+    const authorizationTypes = propertiesOf(template, 'AWS::ApiGatewayV2::Route').map(
+      (route) => route.AuthorizationType,
+    );
+    const authorization = AUTHORIZATION_TYPES[row[groups.findIndex(([name]) => name === 'auth')] ?? 0];
+    expect(new Set(authorizationTypes)).toEqual(new Set([authorization]));
+    for (const permission of propertiesOf(template, 'AWS::Lambda::Permission')) {
+      expect(permission).toMatchObject({
+        Action: 'lambda:InvokeFunction',
+        Principal: 'apigateway.amazonaws.com',
+        SourceArn: expect.anything(),
+      });
+    }
+
+    const annotations = Annotations.fromStack(stack);
+    const messages = [
+      ...annotations.findWarning('*', Match.anyValue()),
+      ...annotations.findError('*', Match.anyValue()),
+    ];
+    expect(messages.map(({ id, entry }) => `${id}: ${entry.data}`)).toEqual([]);
+    const expected = authorization === 'NONE' ? ['AwsSolutions-APIG4'] : [];
+    expect([...new Set(findingsOf(build(row).app))]).toEqual(expected);
+  });
+});
+
+test('a wildcard that a user grants the role is found, whatever of ours is acknowledged', () => {
+  const row = groups.map(([name]) => (name === 'network' || name === 'tracing' ? 1 : 0));
+  const { app, endpoint } = build(row);
+  const [inferenceFunction] = endpoint.functions.values();
+  inferenceFunction?.role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: ['*'] }));
+  expect(findingsOf(app)).toEqual(['AwsSolutions-IAM5[Resource::*]']);
+});
