@@ -10,6 +10,7 @@ import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-ev
 import { errorDetails, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
 import { openModel } from './model.js';
+import { readModelList } from './model-list.js';
 import { answer, type Served } from './routes.js';
 
 /** Put here by functions/build.mjs. */
@@ -31,6 +32,7 @@ const served: Served = {
       throw modelNotReady(error);
     }
   },
+  models: () => readModelList(process.env, served.manifest()),
   model: memoizedUntilRejected(async () => {
     try {
       return await openModel(theArtifact(), process.env);

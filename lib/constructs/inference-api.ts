@@ -13,10 +13,10 @@ import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Duration, Lazy, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { InferenceAuth } from './inference-auth.js';
-import type { InferenceFunction } from './inference-function.js';
+import { type InferenceFunction, MODEL_LIST_VARIABLE } from './inference-function.js';
 import { checkSeconds, type Problem, throwProblems } from './problems.js';
 import { modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
 
@@ -48,7 +48,7 @@ export interface InferenceApiOptions {
 }
 
 export interface InferenceApiProps extends InferenceApiOptions {
-  /** One function per model; the first one also answers for the server: `/v2` and its health. */
+  /** One function per model; the first one also answers for the server: `/v2`, its health, and the list of models. */
   readonly functions: readonly InferenceFunction[];
 }
 
@@ -64,6 +64,7 @@ export class InferenceApi extends Construct {
   /** Every route, by method and path: `POST /predict/faces`. */
   readonly routes: ReadonlyMap<string, HttpRoute>;
 
+  private readonly models: { readonly name: string; readonly version: number }[] = [];
   private readonly allRoutes = new Map<string, HttpRoute>();
   private readonly apiTimeout: Duration;
 
@@ -118,7 +119,14 @@ export class InferenceApi extends Construct {
       payloadFormatVersion: PayloadFormatVersion.VERSION_2_0,
       timeout: this.apiTimeout,
     });
-    const serverRoutes = this.allRoutes.size === 0 ? SERVER_ROUTES : [];
+    const isFirst = this.models.length === 0;
+    this.models.push({ name: modelName, version: inferenceFunction.modelVersion });
+    if (isFirst) {
+      // Written at synth, when every model is known.
+      const list = Lazy.string({ produce: () => JSON.stringify(this.models) });
+      inferenceFunction.function.addEnvironment(MODEL_LIST_VARIABLE, list);
+    }
+    const serverRoutes = isFirst ? SERVER_ROUTES : [];
     for (const route of [...serverRoutes, ...routes]) {
       const [added] = this.httpApi.addRoutes({ path: route.path, methods: [HttpMethod[route.method]], integration });
       if (added !== undefined) this.allRoutes.set(routeKey(route), added);

@@ -26,8 +26,10 @@ import { sizePlanProblems } from './size-plan-problems.js';
 const ONE_VCPU_MIB = 1769;
 const DEFAULT_TIMEOUT_SECONDS = 29;
 const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
+/** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1 }]`. */
+export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
 /** Variables that the function's own code depends on. */
-const OWN_VARIABLES = ['CDK_ONNX_ARTIFACT', 'ORT_DISABLE_TELEMETRY'];
+const OWN_VARIABLES = ['CDK_ONNX_ARTIFACT', MODEL_LIST_VARIABLE, 'ORT_DISABLE_TELEMETRY'];
 /** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
 const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]+$/;
 const RESERVED_VARIABLE =
@@ -52,7 +54,7 @@ export interface InferenceFunctionOptions {
   readonly timeout?: Duration;
   /**
    * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT` and `ORT_DISABLE_TELEMETRY`
+   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, and `CDK_ONNX_MODELS` on an API's first function
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
@@ -90,6 +92,7 @@ export class InferenceFunction extends Construct implements IGrantable {
   readonly modelLayer: ModelLayer;
   readonly runtimeLayer: OnnxRuntimeLayer;
   readonly modelName: string;
+  readonly modelVersion: number;
   readonly taskType: Task['type'];
   readonly timeout: Duration;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
@@ -102,6 +105,7 @@ export class InferenceFunction extends Construct implements IGrantable {
     const { model } = props;
     const architecture = chooseArchitecture(this, props.architecture ?? props.runtimeLayer?.architecture);
     this.modelName = model.name;
+    this.modelVersion = model.version;
     this.taskType = model.taskType;
     this.timeout = props.timeout ?? Duration.seconds(DEFAULT_TIMEOUT_SECONDS);
 

@@ -10,15 +10,26 @@ export const SERVER_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v2' },
   { method: 'GET', path: '/v2/health/live' },
   { method: 'GET', path: '/v2/health/ready' },
+  { method: 'GET', path: '/v2/models' },
 ];
 
-/** The literal routes of one model: V2, and `/predict` where the task says more than tensors. */
+/**
+ * The literal routes of one model: V2, and `/predict` where the task says more than tensors. A version is a parameter: the function
+ * knows its model's, and says which one there is.
+ */
 export function modelRoutes(modelName: string, taskType: Task['type']): readonly Route[] {
   const routes: Route[] = [
-    { method: 'GET', path: `/v2/models/${modelName}` },
-    { method: 'GET', path: `/v2/models/${modelName}/ready` },
-    { method: 'POST', path: `/v2/models/${modelName}/infer` },
+    ...v2Routes(`/v2/models/${modelName}`),
+    ...v2Routes(`/v2/models/${modelName}/versions/{version}`),
   ];
   if (taskType !== 'tensor') routes.push({ method: 'POST', path: `/predict/${modelName}` });
   return routes;
+}
+
+function v2Routes(path: string): Route[] {
+  return [
+    { method: 'GET', path },
+    { method: 'GET', path: `${path}/ready` },
+    { method: 'POST', path: `${path}/infer` },
+  ];
 }
