@@ -2,10 +2,12 @@
 import type { Manifest } from '../../lib/artifact/manifest.js';
 import { RequestError } from '../../lib/errors.js';
 import { type ListedModel, modelListing, modelMetadata, serverMetadata } from '../../lib/protocol/metadata.js';
+import { tensorFlowModelMetadata, tensorFlowModelStatus } from '../../lib/protocol/tensorflow-serving-metadata.js';
 import { type HttpRequest, type HttpResponse, jsonResponse, MethodNotAllowedError } from './http.js';
 import { infer } from './infer.js';
 import type { Model } from './model.js';
 import { predict } from './predict.js';
+import { tensorFlowPredict } from './tensorflow-serving.js';
 
 export interface Served {
   /** This software's version. */
@@ -28,6 +30,11 @@ interface Route {
 /** Of a model, and the same of one of its versions. */
 function v2Model(rest: string): RegExp {
   return new RegExp(`^/v2/models/(?<model>[^/]+)(?:/versions/(?<version>[^/]+))?${rest}$`);
+}
+
+/** The same in TensorFlow Serving's paths, where a colon stands before the verb. */
+function v1Model(rest: string): RegExp {
+  return new RegExp(`^/v1/models/(?<model>[^/:]+)(?:/versions/(?<version>[^/:]+))?${rest}$`);
 }
 
 const ROUTES: readonly Route[] = [
@@ -63,6 +70,24 @@ const ROUTES: readonly Route[] = [
     method: 'POST',
     path: v2Model('/infer'),
     answer: async (request, served) => infer(request, await served.model()),
+  },
+  {
+    method: 'GET',
+    path: v1Model(''),
+    answer: async (_, served) => {
+      const { artifact } = await served.model();
+      return jsonResponse(200, tensorFlowModelStatus(artifact.manifest));
+    },
+  },
+  {
+    method: 'GET',
+    path: v1Model('/metadata'),
+    answer: (_, served) => jsonResponse(200, tensorFlowModelMetadata(served.manifest())),
+  },
+  {
+    method: 'POST',
+    path: v1Model(':predict'),
+    answer: async (request, served) => tensorFlowPredict(request, await served.model()),
   },
   {
     method: 'POST',
@@ -123,7 +148,7 @@ function routeUnknown({ path }: HttpRequest): RequestError {
     code: 'ROUTE_UNKNOWN',
     message: `There is nothing at ${JSON.stringify(path.slice(0, 120))}.`,
     advice:
-      'Routes: /v2, /v2/health/live, /v2/health/ready, /v2/models, /v2/models/{model}, …/ready, …/infer, …/versions/{version}, /predict/{model}.',
+      'Routes: /v2, /v2/health/live, /v2/health/ready, /v2/models, /v2/models/{model}, …/ready, …/infer, …/versions/{version}, /v1/models/{model}, …/metadata, …:predict, /predict/{model}.',
   });
 }
 

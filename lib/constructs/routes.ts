@@ -14,13 +14,18 @@ export const SERVER_ROUTES: readonly Route[] = [
 ];
 
 /**
- * The literal routes of one model: V2, and `/predict` where the task says more than tensors. A version is a parameter: the function
+ * The literal routes of one model: V2, TensorFlow Serving's REST API, and `/predict` where the task says more than tensors. A version is a parameter: the function
  * knows its model's, and says which one there is.
  */
 export function modelRoutes(modelName: string, taskType: Task['type']): readonly Route[] {
   const routes: Route[] = [
     ...v2Routes(`/v2/models/${modelName}`),
     ...v2Routes(`/v2/models/${modelName}/versions/{version}`),
+    ...v1Routes(`/v1/models/${modelName}`),
+    { method: 'POST', path: `/v1/models/${modelName}:predict` },
+    ...v1Routes(`/v1/models/${modelName}/versions/{version}`),
+    // A parameter is a whole segment of a path, so this one holds `<version>:predict`.
+    { method: 'POST', path: `/v1/models/${modelName}/versions/{version}` },
   ];
   if (taskType !== 'tensor') routes.push({ method: 'POST', path: `/predict/${modelName}` });
   return routes;
@@ -31,5 +36,12 @@ function v2Routes(path: string): Route[] {
     { method: 'GET', path },
     { method: 'GET', path: `${path}/ready` },
     { method: 'POST', path: `${path}/infer` },
+  ];
+}
+
+function v1Routes(path: string): Route[] {
+  return [
+    { method: 'GET', path },
+    { method: 'GET', path: `${path}/metadata` },
   ];
 }

@@ -69,6 +69,10 @@ describe('an endpoint with defaults', () => {
 
   test('has literal routes and no other', () => {
     expect(routeKeys(template).sort()).toEqual([
+      'GET /v1/models/faces',
+      'GET /v1/models/faces/metadata',
+      'GET /v1/models/faces/versions/{version}',
+      'GET /v1/models/faces/versions/{version}/metadata',
       'GET /v2',
       'GET /v2/health/live',
       'GET /v2/health/ready',
@@ -78,6 +82,8 @@ describe('an endpoint with defaults', () => {
       'GET /v2/models/faces/versions/{version}',
       'GET /v2/models/faces/versions/{version}/ready',
       'POST /predict/faces',
+      'POST /v1/models/faces/versions/{version}',
+      'POST /v1/models/faces:predict',
       'POST /v2/models/faces/infer',
       'POST /v2/models/faces/versions/{version}/infer',
     ]);
@@ -134,7 +140,7 @@ describe('an endpoint with defaults', () => {
 
   test('lets the API invoke the alias, route by route, and nothing else', () => {
     const permissions = propertiesOf(template, 'AWS::Lambda::Permission');
-    expect(permissions).toHaveLength(11);
+    expect(permissions).toHaveLength(17);
     const arns = permissions.map((permission) => JSON.stringify(permission.SourceArn));
     for (const path of [
       '/v2',
@@ -209,6 +215,18 @@ describe('an endpoint with defaults', () => {
         "VisionApiHttpApiGETv2modelsfacesversionsversionready9248D36C",
         "VisionApiHttpApiPOSTv2modelsfacesversionsversioninferfacesIntegrationPermission3451F8E6",
         "VisionApiHttpApiPOSTv2modelsfacesversionsversioninfer0113FC4D",
+        "VisionApiHttpApiGETv1modelsfacesfacesIntegrationPermission758EB5D9",
+        "VisionApiHttpApiGETv1modelsfaces0BC448B0",
+        "VisionApiHttpApiGETv1modelsfacesmetadatafacesIntegrationPermission2E56253C",
+        "VisionApiHttpApiGETv1modelsfacesmetadata1C462242",
+        "VisionApiHttpApiPOSTv1modelsfacespredictfacesIntegrationPermissionF31EB8D5",
+        "VisionApiHttpApiPOSTv1modelsfacespredict5CC12D1B",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionfacesIntegrationPermission2C045A34",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionE051E2F0",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionmetadatafacesIntegrationPermission1B3E54EB",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionmetadata14C8ACE6",
+        "VisionApiHttpApiPOSTv1modelsfacesversionsversionfacesIntegrationPermissionA8A94A13",
+        "VisionApiHttpApiPOSTv1modelsfacesversionsversion5CBB06BF",
         "VisionApiHttpApiPOSTpredictfacesfacesIntegrationPermissionEF0753B6",
         "VisionApiHttpApiPOSTpredictfaces445E1A89",
         "VisionApiAccessLogs0831701B",
@@ -421,7 +439,7 @@ test('grantInvoke allows exactly the routes', () => {
   expect(policy?.PolicyDocument.Statement).toHaveLength(1);
   const [statement] = policy?.PolicyDocument.Statement ?? [];
   expect(statement?.Action).toBe('execute-api:Invoke');
-  expect(statement?.Resource).toHaveLength(10);
+  expect(statement?.Resource).toHaveLength(15);
   expect(JSON.stringify(statement?.Resource)).toContain('/*/POST/predict/faces');
 });
 
