@@ -4,6 +4,7 @@
  */
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { RequestError } from '../../lib/errors.js';
+import { PICTURE_MEDIA_TYPES } from '../../lib/tasks/image/image-pipeline.js';
 import { type Artifact, readArtifact } from './artifact.js';
 import { errorResponse, modelNotReady } from './error-response.js';
 import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
@@ -25,6 +26,7 @@ function theArtifact(): Artifact {
 
 const served: Served = {
   version: CDK_ONNX_VERSION,
+  accepts: PICTURE_MEDIA_TYPES,
   manifest: () => {
     try {
       return theArtifact().manifest;

@@ -2,6 +2,7 @@
 import type { Manifest } from '../../lib/artifact/manifest.js';
 import { RequestError } from '../../lib/errors.js';
 import { type ListedModel, modelListing, modelMetadata, serverMetadata } from '../../lib/protocol/metadata.js';
+import { openApiDocument } from '../../lib/protocol/openapi.js';
 import { tensorFlowModelMetadata, tensorFlowModelStatus } from '../../lib/protocol/tensorflow-serving-metadata.js';
 import { type HttpRequest, type HttpResponse, jsonResponse, MethodNotAllowedError } from './http.js';
 import { infer } from './infer.js';
@@ -12,6 +13,8 @@ import { tensorFlowPredict } from './tensorflow-serving.js';
 export interface Served {
   /** This software's version. */
   readonly version: string;
+  /** Media types of pictures, for the model's task. */
+  readonly accepts: readonly string[];
   /** Throws while the artifact cannot be read. */
   readonly manifest: () => Manifest;
   /** Every model of the endpoint, as far as this function is told. */
@@ -52,6 +55,17 @@ const ROUTES: readonly Route[] = [
     method: 'GET',
     path: /^\/v2\/models$/,
     answer: (_, served) => jsonResponse(200, modelListing(served.models())),
+  },
+  {
+    method: 'GET',
+    path: /^\/openapi\.json$/,
+    answer: (_, served) => {
+      const { version, accepts } = served;
+      return jsonResponse(
+        200,
+        openApiDocument({ manifest: served.manifest(), models: served.models(), version, accepts }),
+      );
+    },
   },
   {
     method: 'GET',
@@ -148,7 +162,7 @@ function routeUnknown({ path }: HttpRequest): RequestError {
     code: 'ROUTE_UNKNOWN',
     message: `There is nothing at ${JSON.stringify(path.slice(0, 120))}.`,
     advice:
-      'Routes: /v2, /v2/health/live, /v2/health/ready, /v2/models, /v2/models/{model}, …/ready, …/infer, …/versions/{version}, /v1/models/{model}, …/metadata, …:predict, /predict/{model}.',
+      'Routes: /openapi.json, /v2, /v2/health/live, /v2/health/ready, /v2/models, /v2/models/{model}, …/ready, …/infer, …/versions/{version}, /v1/models/{model}, …/metadata, …:predict, /predict/{model}.',
   });
 }
 

@@ -5,12 +5,13 @@ export interface Route {
   readonly path: string;
 }
 
-/** What an endpoint answers whatever the model: Open Inference Protocol V2. */
+/** What an endpoint answers whatever the model: Open Inference Protocol V2, and its own description. */
 export const SERVER_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v2' },
   { method: 'GET', path: '/v2/health/live' },
   { method: 'GET', path: '/v2/health/ready' },
   { method: 'GET', path: '/v2/models' },
+  { method: 'GET', path: '/openapi.json' },
 ];
 
 /**

@@ -69,6 +69,7 @@ describe('an endpoint with defaults', () => {
 
   test('has literal routes and no other', () => {
     expect(routeKeys(template).sort()).toEqual([
+      'GET /openapi.json',
       'GET /v1/models/faces',
       'GET /v1/models/faces/metadata',
       'GET /v1/models/faces/versions/{version}',
@@ -140,7 +141,7 @@ describe('an endpoint with defaults', () => {
 
   test('lets the API invoke the alias, route by route, and nothing else', () => {
     const permissions = propertiesOf(template, 'AWS::Lambda::Permission');
-    expect(permissions).toHaveLength(17);
+    expect(permissions).toHaveLength(18);
     const arns = permissions.map((permission) => JSON.stringify(permission.SourceArn));
     for (const path of [
       '/v2',
@@ -203,6 +204,8 @@ describe('an endpoint with defaults', () => {
         "VisionApiHttpApiGETv2healthready45EF4CDD",
         "VisionApiHttpApiGETv2modelsfacesIntegrationPermission3FDDFAC4",
         "VisionApiHttpApiGETv2modelsDAE790BB",
+        "VisionApiHttpApiGETopenapijsonfacesIntegrationPermission96790ED7",
+        "VisionApiHttpApiGETopenapijson18CE0870",
         "VisionApiHttpApiGETv2modelsfacesfacesIntegrationPermission06ACEAD5",
         "VisionApiHttpApiGETv2modelsfacesD6912A8E",
         "VisionApiHttpApiGETv2modelsfacesreadyfacesIntegrationPermissionBD90C7AB",
@@ -439,7 +442,7 @@ test('grantInvoke allows exactly the routes', () => {
   expect(policy?.PolicyDocument.Statement).toHaveLength(1);
   const [statement] = policy?.PolicyDocument.Statement ?? [];
   expect(statement?.Action).toBe('execute-api:Invoke');
-  expect(statement?.Resource).toHaveLength(15);
+  expect(statement?.Resource).toHaveLength(16);
   expect(JSON.stringify(statement?.Resource)).toContain('/*/POST/predict/faces');
 });
 
