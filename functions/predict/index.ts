@@ -1,15 +1,19 @@
 /**
- * The function behind every model: Open Inference Protocol V2, and the model's task at /predict.
+ * The function behind every model: Open Inference Protocol V2, TensorFlow Serving's REST API, and the model's task at /predict.
  * The model is opened while the module is loaded, which is Lambda's init phase.
  */
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { RequestError } from '../../lib/errors.js';
+import { PICTURE_MEDIA_TYPES } from '../../lib/tasks/image/image-pipeline.js';
 import { type Artifact, readArtifact } from './artifact.js';
 import { errorResponse, modelNotReady } from './error-response.js';
+import type { HttpRequest } from './http.js';
 import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
 import { errorDetails, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
 import { openModel } from './model.js';
+import { readModelList } from './model-list.js';
+import { fromRestApiEvent, isRestApiEvent } from './rest-api-event.js';
 import { answer, type Served } from './routes.js';
 
 /** Put here by functions/build.mjs. */
@@ -24,6 +28,7 @@ function theArtifact(): Artifact {
 
 const served: Served = {
   version: CDK_ONNX_VERSION,
+  accepts: PICTURE_MEDIA_TYPES,
   manifest: () => {
     try {
       return theArtifact().manifest;
@@ -31,6 +36,7 @@ const served: Served = {
       throw modelNotReady(error);
     }
   },
+  models: () => readModelList(process.env, served.manifest()),
   model: memoizedUntilRejected(async () => {
     try {
       return await openModel(theArtifact(), process.env);
@@ -49,18 +55,22 @@ try {
 
 export async function handler(event: unknown): Promise<APIGatewayProxyStructuredResultV2> {
   try {
-    if (!isHttpApiEvent(event)) throw eventUnknown();
-    return toHttpApiResult(await answer(fromHttpApiEvent(event), served));
+    return toHttpApiResult(await answer(readEvent(event), served));
   } catch (error) {
     return toHttpApiResult(errorResponse(error));
   }
 }
 
-function eventUnknown(): RequestError {
-  return new RequestError({
+/** @throws RequestError `EVENT_UNKNOWN` */
+function readEvent(event: unknown): HttpRequest {
+  if (isHttpApiEvent(event)) return fromHttpApiEvent(event);
+  if (isRestApiEvent(event)) return fromRestApiEvent(event);
+  throw new RequestError({
     status: 400,
     code: 'EVENT_UNKNOWN',
-    message: 'The function was invoked with something else than an HTTP API event of payload format 2.0.',
-    advice: 'Put it behind an HTTP API with that payload format, as InferenceApi does.',
+    message:
+      'The function was invoked with neither an HTTP API event of payload format 2.0 nor a REST API proxy event.',
+    advice:
+      'Put it behind an HTTP API with that payload format, as InferenceApi does, or a REST API with proxy integration.',
   });
 }

@@ -18,6 +18,7 @@ export interface CurlLineOptions {
 const MAX_INLINE_ELEMENTS = 16;
 /** How much of a long answer is shown. */
 const SHOWN_BYTES = 600;
+const JSON_TYPE = "-H 'content-type: application/json'";
 
 const PICTURE = /\.(jpe?g|png)$/i;
 
@@ -43,6 +44,7 @@ export function curlLine(options: CurlLineOptions): string {
   const address = `${url}${path}`;
   if (method === 'GET' || method === 'ANY') return `curl ${address}`;
   if (manifest !== undefined && path.endsWith('/infer')) return inferLine(address, manifest);
+  if (manifest !== undefined && path.endsWith(':predict')) return tensorFlowLine(address, manifest);
   if (path.startsWith('/predict/')) {
     const picture = options.picture ?? 'photo.jpg';
     const type = /\.png$/i.test(picture) ? 'image/png' : 'image/jpeg';
@@ -54,19 +56,44 @@ export function curlLine(options: CurlLineOptions): string {
 /** Zeros of the right shape. Much of it is made by Node.js on the way, for a line that fits a screen. */
 function inferLine(address: string, manifest: Manifest): string {
   const { inputs } = manifest.signature;
-  const json = "-H 'content-type: application/json'";
   const elements = inputs.reduce((sum, input) => sum + elementCount(input), 0);
   if (elements <= MAX_INLINE_ELEMENTS) {
     const body = JSON.stringify({ inputs: inputs.map((input) => ({ ...head(input), data: zeros(input) })) });
-    return `curl ${json} -d ${quote(body)} ${address}`;
+    return `curl ${JSON_TYPE} -d ${quote(body)} ${address}`;
   }
   const tensors = inputs.map((input) => {
-    const [first] = zeros({ ...input, shape: [1] });
     const description = JSON.stringify(head(input)).slice(0, -1);
-    return `${description},"data":Array(${elementCount(input)}).fill(${JSON.stringify(first)})}`;
+    return `${description},"data":Array(${elementCount(input)}).fill(${JSON.stringify(zero(input))})}`;
   });
-  const program = `JSON.stringify({"inputs":[${tensors.join(',')}]})`;
-  return `node -p ${quote(program)} | curl -s ${json} --data-binary @- ${address} | head -c ${SHOWN_BYTES}`;
+  return pipedLine(`JSON.stringify({"inputs":[${tensors.join(',')}]})`, address);
+}
+
+/** The same for TensorFlow Serving's columnar form, whose tensors are nested. */
+function tensorFlowLine(address: string, manifest: Manifest): string {
+  const { inputs } = manifest.signature;
+  const elements = inputs.reduce((sum, input) => sum + elementCount(input), 0);
+  if (elements <= MAX_INLINE_ELEMENTS) {
+    const tensors = inputs.map((input): [string, unknown] => [input.name, nested(zero(input), fixedShape(input))]);
+    const body = JSON.stringify({ inputs: Object.fromEntries(tensors) });
+    return `curl ${JSON_TYPE} -d ${quote(body)} ${address}`;
+  }
+  const tensors = inputs.map((input) => {
+    const rows = fixedShape(input).reduceRight(
+      (row, size) => `Array(${size}).fill(${row})`,
+      JSON.stringify(zero(input)),
+    );
+    return `${JSON.stringify(input.name)}:${rows}`;
+  });
+  return pipedLine(`JSON.stringify({"inputs":{${tensors.join(',')}}})`, address);
+}
+
+function nested(element: unknown, [size, ...inner]: readonly number[]): unknown {
+  return size === undefined ? element : Array.from({ length: size }, () => nested(element, inner));
+}
+
+/** Posts what a JavaScript expression makes. */
+function pipedLine(expression: string, address: string): string {
+  return `node -p ${quote(expression)} | curl -s ${JSON_TYPE} --data-binary @- ${address} | head -c ${SHOWN_BYTES}`;
 }
 
 function head(input: TensorSignature): { name: string; shape: number[]; datatype: string } {
@@ -83,8 +110,11 @@ function elementCount(input: TensorSignature): number {
 }
 
 function zeros(input: TensorSignature): (number | boolean | string)[] {
-  const zero = input.dataType === 'bool' ? false : input.dataType === 'string' ? '' : 0;
-  return Array.from({ length: elementCount(input) }, () => zero);
+  return Array.from({ length: elementCount(input) }, () => zero(input));
+}
+
+function zero({ dataType }: TensorSignature): number | boolean | string {
+  return dataType === 'bool' ? false : dataType === 'string' ? '' : 0;
 }
 
 /** For a POSIX shell. */

@@ -117,7 +117,9 @@ function announce(host: LocalHost, project: string, assembly: string, print: (li
   });
   for (const { routeKey } of routes) {
     const [method = '', path = ''] = routeKey.split(' ');
-    const manifest = manifests.find(({ name }) => path.split('/').includes(name));
+    // Routes with a parameter, a version say, do the same as those without it.
+    if (path.includes('{')) continue;
+    const manifest = manifests.find(({ name }) => path.split(/[/:]/).includes(name));
     const picture = manifest === undefined ? undefined : findPicture(project, manifest.name);
     print(curlLine({ url: host.url, method, path, manifest, picture }));
   }

@@ -14,10 +14,11 @@ import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, Lazy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { bindCustomDomain, type CustomDomain } from './custom-domain.js';
 import { createLogGroup } from './encrypted-log-group.js';
+import { MODEL_LIST_VARIABLE } from './function-variables.js';
 import type { InferenceApiOptions } from './inference-api-options.js';
 import { apiProblems, MAX_API_TIMEOUT_SECONDS, modelNameProblems } from './inference-api-problems.js';
 import { InferenceAuth } from './inference-auth.js';
@@ -26,7 +27,7 @@ import { throwProblems } from './problems.js';
 import { modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
 
 export interface InferenceApiProps extends InferenceApiOptions {
-  /** One function per model; the first one also answers for the server: `/v2` and its health. */
+  /** One function per model; the first one also answers for the server: `/v2`, its health, and the list of models. */
   readonly functions: readonly InferenceFunction[];
 }
 
@@ -44,6 +45,7 @@ export class InferenceApi extends Construct {
   /** Every route, by method and path: `POST /predict/faces`. */
   readonly routes: ReadonlyMap<string, HttpRoute>;
 
+  private readonly models: { readonly name: string; readonly version: number }[] = [];
   private readonly allRoutes = new Map<string, HttpRoute>();
   private readonly apiTimeout: Duration;
 
@@ -108,7 +110,14 @@ export class InferenceApi extends Construct {
       payloadFormatVersion: PayloadFormatVersion.VERSION_2_0,
       timeout: this.apiTimeout,
     });
-    const serverRoutes = this.allRoutes.size === 0 ? SERVER_ROUTES : [];
+    const isFirst = this.models.length === 0;
+    this.models.push({ name: modelName, version: inferenceFunction.modelVersion });
+    if (isFirst) {
+      // Written at synth, when every model is known.
+      const list = Lazy.string({ produce: () => JSON.stringify(this.models) });
+      inferenceFunction.function.addEnvironment(MODEL_LIST_VARIABLE, list);
+    }
+    const serverRoutes = isFirst ? SERVER_ROUTES : [];
     for (const route of [...serverRoutes, ...routes]) {
       const [added] = this.httpApi.addRoutes({ path: route.path, methods: [HttpMethod[route.method]], integration });
       if (added !== undefined) this.allRoutes.set(routeKey(route), added);

@@ -15,7 +15,7 @@ import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { throwProblems } from './problems.js';
 
 export interface InferenceEndpointProps extends InferenceFunctionOptions, InferenceApiOptions {
-  /** At least one. Each has a function of its own; the first one's also answers for the server: `/v2` and its health. */
+  /** At least one. Each has a function of its own; the first one's also answers for the server: `/v2`, its health, and the list of models. */
   readonly models: readonly Model[];
 }
 

@@ -39,7 +39,7 @@ export interface InferenceFunctionOptions {
   readonly tracing?: Tracing;
   /**
    * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT` and `ORT_DISABLE_TELEMETRY`
+   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, and `CDK_ONNX_MODELS` on an API's first function
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**

@@ -1,6 +1,7 @@
 import { SizeRoundingBehavior } from 'aws-cdk-lib/core';
 import { EPHEMERAL_STORAGE_MIB, MEMORY_MIB } from '../artifact/size-plan.js';
 import { logGroupProblems } from './encrypted-log-group.js';
+import { OWN_VARIABLES } from './function-variables.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
@@ -9,8 +10,6 @@ import { vpcProblems } from './vpc-problems.js';
 /** The upper bound is the account's quota, which only the account knows. */
 const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
 const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
-/** Variables that the function's own code depends on. */
-const OWN_VARIABLES = ['CDK_ONNX_ARTIFACT', 'ORT_DISABLE_TELEMETRY'];
 /** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
 const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]+$/;
 const RESERVED_VARIABLE =

@@ -18,6 +18,7 @@ import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
+import { ARTIFACT_VARIABLE } from './function-variables.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
 import { createFunctionRole } from './inference-function-role.js';
@@ -55,6 +56,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly modelLayer: ModelLayer;
   readonly runtimeLayer: OnnxRuntimeLayer;
   readonly modelName: string;
+  readonly modelVersion: number;
   readonly taskType: Task['type'];
   readonly timeout: Duration;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
@@ -67,6 +69,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     const { model } = props;
     const architecture = chooseArchitecture(this, props.architecture ?? props.runtimeLayer?.architecture);
     this.modelName = model.name;
+    this.modelVersion = model.version;
     this.taskType = model.taskType;
     this.timeout = props.timeout ?? Duration.seconds(DEFAULT_TIMEOUT_SECONDS);
 
@@ -103,7 +106,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       timeout: this.timeout,
       environment: {
         ...props.environment,
-        CDK_ONNX_ARTIFACT: this.modelLayer.artifactPath,
+        [ARTIFACT_VARIABLE]: this.modelLayer.artifactPath,
         ORT_DISABLE_TELEMETRY: '1',
       },
       role: this.role,

@@ -10,6 +10,8 @@ export const MODEL_JSON = 'model.json';
 export interface ModelDescription {
   readonly name: string;
   readonly taskType: Task['type'];
+  /** 1 where model.json names none. */
+  readonly version: number;
   /** As in model.json: a path, or `module:<package>/<path>`. */
   readonly source: string;
   /** The whole of model.json. */
@@ -24,7 +26,7 @@ export function readModelDirectory(directory: string): ModelDescription {
     unreadable: 'MODEL_JSON_UNREADABLE',
     advice: `A model is a folder with a ${MODEL_JSON}; paths are relative to the folder that the app runs in, ${process.cwd()}.`,
   });
-  const { name, source, task } = json;
+  const { name, source, task, version = 1 } = json;
   const taskType = task === undefined ? 'tensor' : isRecord(task) ? task.type : undefined;
   if (typeof name !== 'string' || typeof source !== 'string' || typeof taskType !== 'string') {
     throw new SynthesisError({
@@ -33,8 +35,8 @@ export function readModelDirectory(directory: string): ModelDescription {
       advice: 'Give "name" and "source" as texts, and "task" as { "type": … } or not at all.',
     });
   }
-  // An unknown type stops the build, which checks model.json against its schema.
-  return { name, source, taskType: taskType as Task['type'], json };
+  // An unknown type, or a version that is no number, stops the build, which checks model.json against its schema.
+  return { name, source, taskType: taskType as Task['type'], version: version as number, json };
 }
 
 /** @throws SynthesisError `ARTIFACT_NOT_FOUND`, `ARTIFACT_DAMAGED` */

@@ -86,8 +86,10 @@ export abstract class Model {
   readonly name: string;
   /** The kind of its task. */
   readonly taskType: Task['type'];
+  /** The integer version that clients may ask for. */
+  readonly version: number;
 
-  protected constructor(name: string, taskType: Task['type']) {
+  protected constructor(name: string, taskType: Task['type'], version: number) {
     if (!MODEL_NAME.test(name)) {
       throw new SynthesisError({
         code: 'MODEL_NAME_INVALID',
@@ -97,6 +99,7 @@ export abstract class Model {
     }
     this.name = name;
     this.taskType = taskType;
+    this.version = version;
   }
 
   /** Stages the model's files in the cloud assembly. Called by `ModelLayer`. */
@@ -106,7 +109,7 @@ export abstract class Model {
 class DirectoryModel extends Model {
   constructor(private readonly directory: string) {
     const description = readModelDirectory(directory);
-    super(description.name, description.taskType);
+    super(description.name, description.taskType, description.version);
   }
 
   bind(scope: Construct, { architecture }: ModelBindOptions): StagedModel {
@@ -119,16 +122,16 @@ class FileModel extends Model {
     private readonly file: string,
     private readonly options: ModelFileOptions,
   ) {
-    super(options.name ?? basename(file, extname(file)), options.task?.type ?? 'tensor');
+    super(options.name ?? basename(file, extname(file)), options.task?.type ?? 'tensor', options.version ?? 1);
   }
 
   bind(scope: Construct, { architecture }: ModelBindOptions): StagedModel {
-    const { version = 1, weights = 'fp32', task = { type: 'tensor' } } = this.options;
+    const { weights = 'fp32', task = { type: 'tensor' } } = this.options;
     return stageModelFile(scope, {
       name: this.name,
       file: this.file,
       architecture,
-      description: { version, weights, task },
+      description: { version: this.version, weights, task },
     });
   }
 }
@@ -138,7 +141,7 @@ class ArtifactModel extends Model {
 
   constructor(private readonly folder: string) {
     const manifest = readArtifact(folder);
-    super(manifest.name, manifest.task.type);
+    super(manifest.name, manifest.task.type, manifest.modelVersion);
     this.manifest = manifest;
   }
 

@@ -1,4 +1,4 @@
-/** The documents of `GET /v2` and `GET /v2/models/{model}`. */
+/** The documents of `GET /v2`, `GET /v2/models` and `GET /v2/models/{model}`. */
 import type { Manifest, TensorSignature } from '../artifact/manifest.js';
 import { v2DataType } from './data-types.js';
 
@@ -8,6 +8,17 @@ export const EXTENSIONS = ['binary_tensor_data'] as const;
 
 export function serverMetadata(version: string) {
   return { name: SERVER_NAME, version, extensions: EXTENSIONS };
+}
+
+/** A model of an endpoint, as its function for the server knows it. */
+export interface ListedModel {
+  readonly name: string;
+  readonly version: number;
+}
+
+/** V2 knows no listing; versions are texts, as everywhere in V2. */
+export function modelListing(models: readonly ListedModel[]) {
+  return { models: models.map(({ name, version }) => ({ name, version: String(version) })) };
 }
 
 export function modelMetadata({

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest, TensorSignature } from '../../lib/artifact/manifest.js';
 import { curlLine, findPicture } from '../../lib/cli/curl-lines.js';
+import { decodePredictRequest } from '../../lib/protocol/tensorflow-serving-request.js';
 
 const url = 'http://localhost:3000';
 const withInputs = (...inputs: TensorSignature[]) =>
@@ -44,6 +45,36 @@ describe('a line to paste', () => {
     expect(inputs).toEqual([
       { name: "it's", shape: [1, 128, 1, 3], datatype: 'FP32', data: Array(384).fill(0) },
       { name: 't', shape: [1], datatype: 'BYTES', data: [''] },
+    ]);
+  });
+});
+
+describe('a line for TensorFlow Serving', () => {
+  const PATH = '/v1/models/m:predict';
+
+  test('nests a small request as its tensors are', () => {
+    const manifest = withInputs(
+      { name: 'x', dataType: 'int64', shape: ['batch', 2] },
+      { name: 'on', dataType: 'bool', shape: [] },
+    );
+    expect(line('POST', PATH, manifest)).toBe(
+      `curl -H 'content-type: application/json' -d '{"inputs":{"x":[[0,0]],"on":false}}' http://localhost:3000${PATH}`,
+    );
+  });
+
+  test('has Node.js make a large one, which the decoder takes', () => {
+    const manifest = withInputs(
+      { name: 'x', dataType: 'float32', shape: [1, 64, null, 3] },
+      { name: 'on', dataType: 'bool', shape: [] },
+      { name: 't', dataType: 'string', shape: ['N'] },
+    );
+    const [program = ''] = line('POST', PATH, manifest).split(' | curl ');
+    const text = execFileSync('/bin/sh', ['-c', program], { encoding: 'utf8' });
+    const { inputs } = decodePredictRequest(text, manifest.signature);
+    expect(inputs).toEqual([
+      { name: 'x', dataType: 'float32', shape: [1, 64, 1, 3], data: new Float32Array(192) },
+      { name: 'on', dataType: 'bool', shape: [], data: new Uint8Array(1) },
+      { name: 't', dataType: 'string', shape: [1], data: [''] },
     ]);
   });
 });

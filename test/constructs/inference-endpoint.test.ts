@@ -69,13 +69,24 @@ describe('an endpoint with defaults', () => {
 
   test('has literal routes and no other', () => {
     expect(routeKeys(template).sort()).toEqual([
+      'GET /openapi.json',
+      'GET /v1/models/faces',
+      'GET /v1/models/faces/metadata',
+      'GET /v1/models/faces/versions/{version}',
+      'GET /v1/models/faces/versions/{version}/metadata',
       'GET /v2',
       'GET /v2/health/live',
       'GET /v2/health/ready',
+      'GET /v2/models',
       'GET /v2/models/faces',
       'GET /v2/models/faces/ready',
+      'GET /v2/models/faces/versions/{version}',
+      'GET /v2/models/faces/versions/{version}/ready',
       'POST /predict/faces',
+      'POST /v1/models/faces/versions/{version}',
+      'POST /v1/models/faces:predict',
       'POST /v2/models/faces/infer',
+      'POST /v2/models/faces/versions/{version}/infer',
     ]);
   });
 
@@ -130,9 +141,14 @@ describe('an endpoint with defaults', () => {
 
   test('lets the API invoke the alias, route by route, and nothing else', () => {
     const permissions = propertiesOf(template, 'AWS::Lambda::Permission');
-    expect(permissions).toHaveLength(7);
+    expect(permissions).toHaveLength(18);
     const arns = permissions.map((permission) => JSON.stringify(permission.SourceArn));
-    for (const path of ['/v2', '/v2/health/live', '/predict/faces', '/v2/models/faces/infer']) {
+    for (const path of [
+      '/v2',
+      '/predict/faces',
+      '/v2/models/faces/infer',
+      '/v2/models/faces/versions/{version}/infer',
+    ]) {
       expect(arns.filter((arn) => arn.includes(`/*/*${path}"`))).toHaveLength(1);
     }
     for (const permission of permissions) {
@@ -186,12 +202,34 @@ describe('an endpoint with defaults', () => {
         "VisionApiHttpApiGETv2healthlive736D4279",
         "VisionApiHttpApiGETv2healthreadyfacesIntegrationPermissionB99B29B3",
         "VisionApiHttpApiGETv2healthready45EF4CDD",
+        "VisionApiHttpApiGETv2modelsfacesIntegrationPermission3FDDFAC4",
+        "VisionApiHttpApiGETv2modelsDAE790BB",
+        "VisionApiHttpApiGETopenapijsonfacesIntegrationPermission96790ED7",
+        "VisionApiHttpApiGETopenapijson18CE0870",
         "VisionApiHttpApiGETv2modelsfacesfacesIntegrationPermission06ACEAD5",
         "VisionApiHttpApiGETv2modelsfacesD6912A8E",
         "VisionApiHttpApiGETv2modelsfacesreadyfacesIntegrationPermissionBD90C7AB",
         "VisionApiHttpApiGETv2modelsfacesreadyCF037D93",
         "VisionApiHttpApiPOSTv2modelsfacesinferfacesIntegrationPermission06E25E4E",
         "VisionApiHttpApiPOSTv2modelsfacesinfer9A7E95D2",
+        "VisionApiHttpApiGETv2modelsfacesversionsversionfacesIntegrationPermission83A94946",
+        "VisionApiHttpApiGETv2modelsfacesversionsversion288D0774",
+        "VisionApiHttpApiGETv2modelsfacesversionsversionreadyfacesIntegrationPermission03F4006B",
+        "VisionApiHttpApiGETv2modelsfacesversionsversionready9248D36C",
+        "VisionApiHttpApiPOSTv2modelsfacesversionsversioninferfacesIntegrationPermission3451F8E6",
+        "VisionApiHttpApiPOSTv2modelsfacesversionsversioninfer0113FC4D",
+        "VisionApiHttpApiGETv1modelsfacesfacesIntegrationPermission758EB5D9",
+        "VisionApiHttpApiGETv1modelsfaces0BC448B0",
+        "VisionApiHttpApiGETv1modelsfacesmetadatafacesIntegrationPermission2E56253C",
+        "VisionApiHttpApiGETv1modelsfacesmetadata1C462242",
+        "VisionApiHttpApiPOSTv1modelsfacespredictfacesIntegrationPermissionF31EB8D5",
+        "VisionApiHttpApiPOSTv1modelsfacespredict5CC12D1B",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionfacesIntegrationPermission2C045A34",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionE051E2F0",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionmetadatafacesIntegrationPermission1B3E54EB",
+        "VisionApiHttpApiGETv1modelsfacesversionsversionmetadata14C8ACE6",
+        "VisionApiHttpApiPOSTv1modelsfacesversionsversionfacesIntegrationPermissionA8A94A13",
+        "VisionApiHttpApiPOSTv1modelsfacesversionsversion5CBB06BF",
         "VisionApiHttpApiPOSTpredictfacesfacesIntegrationPermissionEF0753B6",
         "VisionApiHttpApiPOSTpredictfaces445E1A89",
         "VisionApiAccessLogs0831701B",
@@ -324,10 +362,24 @@ describe('several models', () => {
     expect([...endpoint.functions.keys()]).toEqual(['faces', 'text']);
   });
 
-  test('adding a model changes no logical id of the others', () => {
-    const before = Object.keys((templateOf().toJSON() as { Resources: object }).Resources);
+  test('are listed to the function that answers for the server, and to no other', () => {
+    const lists = propertiesOf(Template.fromStack(several().stack), 'AWS::Lambda::Function').map(
+      ({ Environment }) => (Environment as { Variables: Record<string, string> }).Variables.CDK_ONNX_MODELS,
+    );
+    expect(lists.filter((list) => list !== undefined)).toEqual([
+      '[{"name":"faces","version":1},{"name":"text","version":1}]',
+    ]);
+  });
+
+  test('adding a model changes no logical id of the others, but of the version that lists it', () => {
+    const first = templateOf();
+    const versions = Object.keys(first.findResources('AWS::Lambda::Version'));
+    expect(versions).toHaveLength(1);
+    const ids = Object.keys((first.toJSON() as { Resources: object }).Resources);
+    const before = ids.filter((id) => !versions.includes(id));
     const after = Object.keys((Template.fromStack(several().stack).toJSON() as { Resources: object }).Resources);
     expect(after).toEqual(expect.arrayContaining(before));
+    expect(after).not.toContain(versions[0]);
   });
 
   test('fails if two have one name', () => {
@@ -346,6 +398,7 @@ describe('wrong properties', () => {
     ['API_TIMEOUT_INVALID', { apiTimeout: Duration.seconds(60) }],
     ['API_TIMEOUT_INVALID', { apiTimeout: Duration.millis(40) }],
     ['ENVIRONMENT_VARIABLE_TAKEN', { environment: { CDK_ONNX_ARTIFACT: '/tmp' } }],
+    ['ENVIRONMENT_VARIABLE_TAKEN', { environment: { CDK_ONNX_MODELS: '[]' } }],
     ['ENVIRONMENT_VARIABLE_NAME', { environment: { AWS_REGION: 'x' } }],
     ['ENVIRONMENT_VARIABLE_NAME', { environment: { '1BAD': 'x' } }],
     ['ARCHITECTURE_UNKNOWN', { architecture: Architecture.custom('riscv') }],
@@ -389,7 +442,7 @@ test('grantInvoke allows exactly the routes', () => {
   expect(policy?.PolicyDocument.Statement).toHaveLength(1);
   const [statement] = policy?.PolicyDocument.Statement ?? [];
   expect(statement?.Action).toBe('execute-api:Invoke');
-  expect(statement?.Resource).toHaveLength(7);
+  expect(statement?.Resource).toHaveLength(16);
   expect(JSON.stringify(statement?.Resource)).toContain('/*/POST/predict/faces');
 });
 

@@ -1,13 +1,19 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
 import { HOST_ARCHITECTURE, type LocalApp, synthesizeLocalApp } from '../support/local-app.js';
+
+// A temporary folder of this file's own: other files run beside it, and one test counts what is left behind.
+const temporary = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-local-'));
+process.env.TMPDIR = temporary;
+afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
 const MIB = 1024 * 1024;
 const log: string[] = [];

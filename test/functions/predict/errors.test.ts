@@ -88,10 +88,15 @@ describe('a request that cannot be answered', () => {
   it('asks for nothing that is there', async () => {
     for (const [method, path, status, code] of [
       ['GET', '/', 404, 'ROUTE_UNKNOWN'],
-      ['GET', '/v2/models', 404, 'ROUTE_UNKNOWN'],
+      ['GET', '/v2/models/', 404, 'ROUTE_UNKNOWN'],
       ['GET', '/v2/models/other', 404, 'MODEL_UNKNOWN'],
       ['POST', '/v2/models/other/infer', 404, 'MODEL_UNKNOWN'],
       ['POST', '/v2/models/%65cho/infer', 404, 'MODEL_UNKNOWN'],
+      ['GET', '/v2/models/echo/versions/2', 404, 'MODEL_VERSION_UNKNOWN'],
+      ['GET', '/v2/models/echo/versions/2/ready', 404, 'MODEL_VERSION_UNKNOWN'],
+      ['POST', '/v2/models/echo/versions/03/infer', 404, 'MODEL_VERSION_UNKNOWN'],
+      ['POST', '/v2/models/other/versions/3/infer', 404, 'MODEL_UNKNOWN'],
+      ['GET', '/v2/models/echo/versions', 404, 'ROUTE_UNKNOWN'],
       ['POST', '/predict/echo', 404, 'NO_TASK'],
       ['DELETE', '/v2', 405, 'METHOD_NOT_ALLOWED'],
       ['GET', INFER, 405, 'METHOD_NOT_ALLOWED'],

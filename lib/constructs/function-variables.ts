@@ -1,0 +1,5 @@
+/** The environment variables that a function's own code reads. */
+export const ARTIFACT_VARIABLE = 'CDK_ONNX_ARTIFACT';
+/** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1 }]`. */
+export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
+export const OWN_VARIABLES: readonly string[] = [ARTIFACT_VARIABLE, MODEL_LIST_VARIABLE, 'ORT_DISABLE_TELEMETRY'];
