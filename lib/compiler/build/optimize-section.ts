@@ -5,15 +5,15 @@ import type { ModelConfiguration } from '../../artifact/schema.js';
 import { ConfigurationError } from '../../errors.js';
 
 /**
- * A build never searches: the recipe comes from a lock file that `cdk-onnx optimize` writes.
+ * A build never searches: a recipe can only come from a lock file, and none can be made or applied yet.
  * @throws ConfigurationError LOCK_REQUIRED
  */
 export function refuseOptimizeSection({ name, optimize }: ModelConfiguration): void {
   if (optimize === undefined) return;
   throw new ConfigurationError({
     code: 'LOCK_REQUIRED',
-    message: `model.json of '${name}' has an optimize section, and there is no valid ${LOCK_FILE} beside it.`,
+    message: `model.json of '${name}' has an optimize section, which needs a recipe from ${LOCK_FILE}; this version neither makes nor applies one.`,
     advice:
-      'Make the lock with `cdk-onnx optimize`, or drop the section to ship the model in fp32 (or with "weights": "fp16").',
+      'Drop the section to ship the model in fp32 (or with "weights": "fp16"), or wait for a version that has `cdk-onnx optimize`.',
   });
 }
