@@ -1,5 +1,5 @@
 /** A tensor of 1 MB as API Gateway hands it over: base64 to a typed array, and JSON text to a typed array. */
-import { decodeAlignedBase64 } from '../../lib/protocol/aligned-body.js';
+import { BodyMemory } from '../../lib/protocol/aligned-body.js';
 import { decodeInferRequest } from '../../lib/protocol/infer-request.js';
 import { median, type SuiteContext } from '../suite.js';
 
@@ -15,8 +15,12 @@ export function decodeCost({ row, bar }: SuiteContext): void {
   const base64 = Buffer.concat([Buffer.from(header), Buffer.from(data.buffer)]).toString('base64');
   const text = JSON.stringify({ inputs: [{ ...input, data: Array.from(data) }] });
   const headerLength = Buffer.byteLength(header);
-  const binary = () =>
-    decodeInferRequest({ kind: 'bytes', bytes: decodeAlignedBase64(base64, headerLength), headerLength }, signature);
+  const memory = new BodyMemory();
+  const binary = () => {
+    const bytes = memory.decode(base64, headerLength);
+    decodeInferRequest({ kind: 'bytes', bytes, headerLength }, signature);
+    memory.reclaim(bytes);
+  };
   const json = () => decodeInferRequest({ kind: 'text', text }, signature);
   const times: { binary: number[]; json: number[] } = { binary: [], json: [] };
   for (let run = -WARM_UP_RUNS; run < RUNS; run++) {
