@@ -98,7 +98,7 @@ const bubblewrap = [
   ...['--bind', storage, '/tmp', '--proc', '/proc', '--dev', '/dev', '--chdir', '/var/task'],
   ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts'],
   ...['--uid', String(USER.uid), '--gid', String(USER.gid)],
-  ...['--remount-ro', '/', '--'],
+  ...['--remount-ro', '/dev', '--remount-ro', '/', '--'],
   ...['/var/lang/bin/node', ...(options.arguments ?? []), '/var/runtime/index.mjs', variables._HANDLER],
 ];
 

@@ -25,7 +25,11 @@ function call(method, path, body, headers = {}) {
 }
 
 const post = (path, body, headers) =>
-  call('POST', path, body, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers });
+  call('POST', path, body, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    ...headers,
+  });
 
 module.exports = {
   async next() {
