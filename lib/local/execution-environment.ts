@@ -25,6 +25,8 @@ export interface EnvironmentOptions {
 export interface RuntimeCommand {
   readonly command: string;
   readonly arguments: readonly string[];
+  /** What it runs on, as process.arch names it: an emulator runs another machine's programs. Default: this machine's. */
+  readonly hostArchitecture?: string;
 }
 
 /** How initialization ended. */

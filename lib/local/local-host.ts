@@ -63,7 +63,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   for (const warning of service.warnings) log(`warning: ${warning}`);
   const runtimes = service.functions.map((localFunction) => ({
     localFunction,
-    replaceRuntime: decideRuntime(localFunction, log),
+    replaceRuntime: decideRuntime(localFunction, options.runtime?.hostArchitecture ?? process.arch, log),
   }));
 
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-local-'));
@@ -120,8 +120,8 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   };
 }
 
-function decideRuntime(localFunction: LocalFunction, log: (line: string) => void): boolean {
-  const choice = chooseRuntime(process.platform, process.arch, localFunction.architecture);
+function decideRuntime(localFunction: LocalFunction, hostArchitecture: string, log: (line: string) => void): boolean {
+  const choice = chooseRuntime(process.platform, hostArchitecture, localFunction.architecture);
   if (choice.kind === 'installed') log(`${localFunction.label}: ${choice.reason}`);
   if (choice.kind !== 'impossible') return choice.kind === 'installed';
   throw new ConfigurationError({

@@ -28,7 +28,7 @@ describe.skipIf(SANDBOX_SKIPPED).each([512, 1769, 3008])(
     let host: LocalHost;
     const log: string[] = [];
     const get = (path: string) => fetch(`${host.url}${path}`);
-    const post = (path: string, body: BodyInit, type: string, headers: Record<string, string> = {}) =>
+    const post = (path: string, body: Uint8Array, type: string, headers: Record<string, string> = {}) =>
       fetch(`${host.url}${path}`, { method: 'POST', body, headers: { 'content-type': type, ...headers } });
 
     beforeAll(async () => {
@@ -62,7 +62,7 @@ describe.skipIf(SANDBOX_SKIPPED).each([512, 1769, 3008])(
       const answer = await post('/predict/faces', samplePhoto('sample1.jpg'), 'image/jpeg');
       expect(answer.status).toBe(200);
       const { predictions } = (await answer.json()) as { predictions: { label: string; score: number }[] };
-    expect(predictions[0]).toMatchObject({ label: 'face', score: expect.any(Number) });
+      expect(predictions[0]).toMatchObject({ label: 'face', score: expect.any(Number) });
     });
 
     test('takes binary tensors and gives the same ones again and again', async () => {

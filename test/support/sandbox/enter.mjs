@@ -13,7 +13,7 @@ import { chmodSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } fr
 import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 
-/** @type {{ node: string, runtime: string, storageMiB: number, arguments?: string[] }} */
+/** @type {{ node: string, runtime: string, storageMiB: number, emulator?: { command: string[], files: [string, string][] } }} */
 const options = JSON.parse(process.argv[2]);
 const { env } = process;
 const USER = { uid: 993, gid: 990 };
@@ -86,6 +86,7 @@ const readOnly = [
   ...['/lib', '/lib64', '/usr/lib64'].filter(existsSync).map((path) => [path, path]),
   [passwd, '/etc/passwd'],
   [resolver, '/etc/resolv.conf'],
+  ...(options.emulator?.files ?? []),
 ];
 const disk = join(folder, 'disk');
 const storage = join(folder, 'tmp');
@@ -94,12 +95,12 @@ const bubblewrap = [
   '--die-with-parent',
   '--clearenv',
   ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value]),
+  ...['--proc', '/proc', '--dev', '/dev', '--bind', storage, '/tmp', '--chdir', '/var/task'],
   ...readOnly.flatMap(([from, to]) => ['--ro-bind', from, to]),
-  ...['--bind', storage, '/tmp', '--proc', '/proc', '--dev', '/dev', '--chdir', '/var/task'],
   ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts'],
   ...['--uid', String(USER.uid), '--gid', String(USER.gid)],
   ...['--remount-ro', '/dev', '--remount-ro', '/', '--'],
-  ...['/var/lang/bin/node', ...(options.arguments ?? []), '/var/runtime/index.mjs', variables._HANDLER],
+  ...[...(options.emulator?.command ?? []), '/var/lang/bin/node', '/var/runtime/index.mjs', variables._HANDLER],
 ];
 
 /** In namespaces of its own: the mount and the bridge end with them. */

@@ -23,6 +23,19 @@ const RUNTIME_CLIENT = process.env.AWS_LAMBDA_RIC ?? '';
 export interface SandboxOptions {
   /** MiB of /tmp. Default 512, as on Lambda. */
   readonly storageMiB?: number;
+  /** Node.js 24 of another machine, and what runs it here. Default: this machine's. */
+  readonly emulation?: Emulation;
+}
+
+export interface Emulation {
+  /** Path of the emulated Node.js. */
+  readonly node: string;
+  /** As process.arch names it. */
+  readonly architecture: string;
+  /** What stands in front of it. */
+  readonly command: readonly string[];
+  /** Files and folders that the emulator wants, and where. */
+  readonly files: readonly (readonly [from: string, to: string])[];
 }
 
 /** What this machine lacks for a sandbox; empty where all is there. */
@@ -42,7 +55,7 @@ function missing(): string[] {
   return needs.filter(([, isThere]) => !isThere).map(([name]) => name);
 }
 
-function finds(program: string): boolean {
+export function finds(program: string): boolean {
   try {
     execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
     return true;
@@ -65,7 +78,7 @@ export interface Sandbox {
 }
 
 /** @throws Error naming what this machine lacks */
-export function openSandbox({ storageMiB = 512 }: SandboxOptions = {}): Sandbox {
+export function openSandbox({ storageMiB = 512, emulation }: SandboxOptions = {}): Sandbox {
   if (lacks.length > 0) throw new Error(`skipped: needs ${lacks.join(', ')}`);
   const runtime = mkdtempSync(join(tmpdir(), 'cdk-onnx-runtime-'));
   copyFileSync(join(RUNTIME_CLIENT, 'index.mjs'), join(runtime, 'index.mjs'));
@@ -73,10 +86,15 @@ export function openSandbox({ storageMiB = 512 }: SandboxOptions = {}): Sandbox 
   mkdirSync(join(runtime, 'rapid-client.node'));
   copyFileSync(join(import.meta.dirname, 'rapid-client.cjs'), join(runtime, 'rapid-client.node/index.cjs'));
   copyFileSync(join(import.meta.dirname, 'rapid-client-package.json'), join(runtime, 'rapid-client.node/package.json'));
-  const options = JSON.stringify({ node: NODE24, runtime, storageMiB });
+  const emulator = emulation === undefined ? undefined : { command: emulation.command, files: emulation.files };
+  const options = JSON.stringify({ node: emulation?.node ?? NODE24, runtime, storageMiB, emulator });
   removeStaleGroups();
   return {
-    runtime: { command: process.execPath, arguments: [join(import.meta.dirname, 'enter.mjs'), options] },
+    runtime: {
+      command: process.execPath,
+      arguments: [join(import.meta.dirname, 'enter.mjs'), options],
+      ...(emulation === undefined ? {} : { hostArchitecture: emulation.architecture }),
+    },
     processes: () => functionProcesses(),
     remove() {
       rmSync(runtime, { recursive: true, force: true });
