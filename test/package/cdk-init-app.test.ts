@@ -90,7 +90,7 @@ describe.skipIf(missing !== '' && process.env.CI !== 'true')(`the tarballs in an
     const files = readdirSync(tarballs);
     expect(files.map((file) => file.replace(/-\d.*/, '')).sort()).toEqual(TARBALLS);
     await inApp('npm', 'install', '--foreground-scripts', ...files.map((file) => join(tarballs, file)));
-  }, 300_000);
+  });
 
   afterAll(() => {
     registry?.close();
