@@ -7,7 +7,8 @@ import type { Problem } from './problems.js';
 /** A domain name that exists, or a name with its certificate: then the domain name is created, with TLS 1.2 at least. */
 export type CustomDomain = ExistingDomain | NewDomain;
 
-interface DomainMapping {
+/** Which paths of a domain name lead to the API. */
+export interface DomainMapping {
   /**
    * The first part of the path below the domain name, without slashes around it: `vision` for https://example.com/vision/v2.
    * @default - none: the API has the domain name for itself
@@ -15,10 +16,13 @@ interface DomainMapping {
   readonly mappingKey?: string;
 }
 
+/** A domain name of API Gateway that is there already. */
 export interface ExistingDomain extends DomainMapping {
+  /** For HTTP APIs. */
   readonly domainName: IDomainName;
 }
 
+/** A domain name to create. */
 export interface NewDomain extends DomainMapping {
   /** For example `vision.example.com`. Its DNS record is yours to make: see `InferenceApi.domainName`. */
   readonly name: string;

@@ -1,5 +1,5 @@
 export { ARCHITECTURE_CONTEXT, type ArchitectureName } from './architecture.js';
-export type { CustomDomain, ExistingDomain, NewDomain } from './custom-domain.js';
+export type { CustomDomain, DomainMapping, ExistingDomain, NewDomain } from './custom-domain.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
 export type { InferenceApiOptions, InferenceThrottle } from './inference-api-options.js';
 export {
@@ -14,3 +14,4 @@ export type { InferenceFunctionOptions } from './inference-function-options.js';
 export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel } from './model.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
+export type { Problem } from './problems.js';

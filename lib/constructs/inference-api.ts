@@ -26,6 +26,7 @@ import type { InferenceFunction } from './inference-function.js';
 import { throwProblems } from './problems.js';
 import { modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
 
+/** Properties of an `InferenceApi`. */
 export interface InferenceApiProps extends InferenceApiOptions {
   /** One function per model; the first one also answers for the server: `/v2`, its health, and the list of models. */
   readonly functions: readonly InferenceFunction[];
@@ -37,8 +38,11 @@ export interface InferenceApiProps extends InferenceApiOptions {
  * @throws SynthesisError with every fault of the properties
  */
 export class InferenceApi extends Construct {
+  /** The API, without a default stage of its own. */
   readonly httpApi: HttpApi;
+  /** The stage `$default`. */
   readonly stage: HttpStage;
+  /** Where a line for each request goes. */
   readonly accessLogGroup: ILogGroup;
   /** The custom domain name; a DNS record needs its `regionalDomainName` and `regionalHostedZoneId`. */
   readonly domainName: IDomainName | undefined;

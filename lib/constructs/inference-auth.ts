@@ -11,11 +11,13 @@ import { checkSeconds, type Problem } from './problems.js';
 
 /** What API Gateway asks of a caller. */
 export interface InferenceAuthConfig {
+  /** Of every route. */
   readonly authorizer: IHttpRouteAuthorizer;
   /** Of which a token must have one. */
   readonly scopes?: readonly string[];
 }
 
+/** Options of `InferenceAuth.jwt`. */
 export interface JwtAuthOptions {
   /** Who issues the tokens: a URL whose `/.well-known/openid-configuration` API Gateway reads. */
   readonly issuer: string;
@@ -33,6 +35,7 @@ export interface JwtAuthOptions {
   readonly identitySource?: string;
 }
 
+/** Options of `InferenceAuth.lambda`. */
 export interface LambdaAuthOptions {
   /**
    * What identifies a caller. A request without one of them is refused without asking the function, and answers are cached by them.

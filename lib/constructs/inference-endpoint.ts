@@ -14,6 +14,7 @@ import type { Model } from './model.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { throwProblems } from './problems.js';
 
+/** Properties of an `InferenceEndpoint`, and what all its functions share. */
 export interface InferenceEndpointProps extends InferenceFunctionOptions, InferenceApiOptions {
   /** At least one. Each has a function of its own; the first one's also answers for the server: `/v2`, its health, and the list of models. */
   readonly models: readonly Model[];
@@ -28,10 +29,13 @@ export interface InferenceEndpointProps extends InferenceFunctionOptions, Infere
  * @throws SynthesisError with every fault of the properties, or because a model does not fit
  */
 export class InferenceEndpoint extends Construct {
+  /** The HTTP API in front of the functions. */
   readonly api: InferenceApi;
+  /** The layer of onnxruntime that all functions have. */
   readonly runtimeLayer: OnnxRuntimeLayer;
   /** By model name. */
   readonly functions: ReadonlyMap<string, InferenceFunction>;
+  /** The output of the stack that says where the endpoint is. */
   readonly urlOutput: CfnOutput;
 
   private readonly functionsByModel = new Map<string, InferenceFunction>();

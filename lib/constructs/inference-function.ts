@@ -33,7 +33,9 @@ import { sizePlanProblems } from './size-plan-problems.js';
 const ONE_VCPU_MIB = 1769;
 const DEFAULT_TIMEOUT_SECONDS = 29;
 
+/** Properties of an `InferenceFunction`. */
 export interface InferenceFunctionProps extends InferenceFunctionOptions {
+  /** The model that it serves. */
   readonly model: Model;
   /**
    * onnxruntime, shared between functions of one architecture.
@@ -48,16 +50,25 @@ export interface InferenceFunctionProps extends InferenceFunctionOptions {
  * @throws SynthesisError with every fault of the properties, or because the model does not fit
  */
 export class InferenceFunction extends Construct implements IGrantable, IConnectable {
+  /** The function itself. */
   readonly function: LambdaFunction;
   /** `live`: what callers invoke. */
   readonly alias: Alias;
+  /** What the function may do. */
   readonly role: Role;
+  /** Where its logs go. */
   readonly logGroup: ILogGroup;
+  /** The layer with the model. */
   readonly modelLayer: ModelLayer;
+  /** The layer with onnxruntime. */
   readonly runtimeLayer: OnnxRuntimeLayer;
+  /** Its routes have this name. */
   readonly modelName: string;
+  /** The integer version that clients may ask for. */
   readonly modelVersion: number;
+  /** The kind of the model's task. */
   readonly taskType: Task['type'];
+  /** How long an invocation may take. */
   readonly timeout: Duration;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
   readonly sizePlan: SizePlan | undefined;

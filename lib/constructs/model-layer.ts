@@ -13,7 +13,9 @@ import { architectureName, chooseArchitecture } from './architecture.js';
 import type { Model } from './model.js';
 import { layerPath } from './model-asset.js';
 
+/** Properties of a `ModelLayer`. */
 export interface ModelLayerProps {
+  /** The model that it carries. */
   readonly model: Model;
   /**
    * The architecture that the model is built for.
@@ -35,6 +37,7 @@ export interface ModelLayerProps {
 export class ModelLayer extends Construct {
   /** The layer version itself. */
   readonly layer: ILayerVersion;
+  /** The architecture that the model is built for. */
   readonly architecture: Architecture;
   /** Where a function finds the artifact. */
   readonly artifactPath: string;

@@ -5,6 +5,7 @@ import { toolVersion } from '../artifact/package-root.js';
 import { architectureName, chooseArchitecture } from './architecture.js';
 import { onnxRuntimeAsset } from './prepared-asset.js';
 
+/** Properties of an `OnnxRuntimeLayer`. */
 export interface OnnxRuntimeLayerProps {
   /**
    * The architecture of the functions that use the layer.
@@ -26,6 +27,7 @@ export interface OnnxRuntimeLayerProps {
 export class OnnxRuntimeLayer extends Construct {
   /** The layer version itself. */
   readonly layer: ILayerVersion;
+  /** The architecture of its native library. */
   readonly architecture: Architecture;
   /** Unzipped size. */
   readonly bytes: number;
