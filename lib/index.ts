@@ -1,5 +1,6 @@
 /** What infrastructure code imports. */
 
+export type { LogLevel } from './artifact/function-metrics.js';
 export type { Manifest, Signature, Task, TensorSignature } from './artifact/manifest.js';
 export * from './constructs/index.js';
 export {
