@@ -20,7 +20,14 @@ const rooms = {
   'lib/local': ['lib/errors', 'lib/artifact', 'lib/protocol'],
   'lib/cli': ['lib/errors', 'lib/artifact', 'lib/compiler', 'lib/local'],
   'lib/index': ['lib/errors', 'lib/artifact', 'lib/constructs'],
-  functions: ['lib/errors', 'lib/artifact/manifest', 'lib/artifact/task', 'lib/protocol', 'lib/tasks'],
+  functions: [
+    'lib/errors',
+    'lib/artifact/manifest',
+    'lib/artifact/task',
+    'lib/artifact/function-metrics',
+    'lib/protocol',
+    'lib/tasks',
+  ],
   layers: [],
   bin: ['lib/index', 'layers', 'functions/build'],
 };

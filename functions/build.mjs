@@ -26,6 +26,8 @@ export async function buildFunctions({ outputDirectory }) {
     platform: 'node',
     target: 'node20.11',
     minify: true,
+    // Names of errors and of functions in stacks, for those who read the log.
+    keepNames: true,
     legalComments: 'none',
     // Comes with the runtime layer.
     external: ['onnxruntime-node'],

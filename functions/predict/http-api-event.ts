@@ -4,7 +4,7 @@
  */
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { RequestError } from '../../lib/errors.js';
-import type { HttpRequest, HttpResponse } from './http.js';
+import { arrival, type HttpRequest, type HttpResponse } from './http.js';
 
 /** Whether an event is of this kind; anything may invoke a function. */
 export function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
@@ -24,6 +24,7 @@ export function fromHttpApiEvent(event: APIGatewayProxyEventV2): HttpRequest {
     path: withoutStage(rawPath, requestContext.stage),
     headers,
     body: { content: body ?? '', isBase64: isBase64Encoded === true },
+    ...arrival(requestContext.requestId, requestContext.timeEpoch),
   };
 }
 

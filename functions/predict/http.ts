@@ -9,6 +9,18 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** As API Gateway hands it over: the text, or base64 of the bytes. */
   readonly body: { readonly content: string; readonly isBase64: boolean };
+  /** API Gateway's name for it. */
+  readonly requestId: string | undefined;
+  /** When it reached API Gateway, milliseconds since 1970. */
+  readonly receivedAt: number | undefined;
+}
+
+/** What API Gateway says of a request; an event that something else made up may leave it out. */
+export function arrival(requestId: unknown, time: unknown): Pick<HttpRequest, 'requestId' | 'receivedAt'> {
+  return {
+    requestId: typeof requestId === 'string' ? requestId : undefined,
+    receivedAt: typeof time === 'number' && Number.isFinite(time) ? time : undefined,
+  };
 }
 
 export interface HttpResponse {

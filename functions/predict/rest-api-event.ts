@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
  */
 import type { APIGatewayProxyEvent } from 'aws-lambda';
-import type { HttpRequest } from './http.js';
+import { arrival, type HttpRequest } from './http.js';
 
 /** Whether an event is of this kind; anything may invoke a function. */
 export function isRestApiEvent(event: unknown): event is APIGatewayProxyEvent {
@@ -22,12 +22,13 @@ export function isRestApiEvent(event: unknown): event is APIGatewayProxyEvent {
 }
 
 export function fromRestApiEvent(event: APIGatewayProxyEvent): HttpRequest {
-  const { httpMethod, body, isBase64Encoded } = event;
+  const { httpMethod, body, isBase64Encoded, requestContext } = event;
   return {
     method: httpMethod,
     path: withoutBasePath(event),
     headers: lowerCaseHeaders(event),
     body: { content: body ?? '', isBase64: isBase64Encoded === true },
+    ...arrival(requestContext.requestId, requestContext.requestTimeEpoch),
   };
 }
 

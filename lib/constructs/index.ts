@@ -15,3 +15,4 @@ export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel }
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
 export type { Problem } from './problems.js';
+export type { TelemetryOptions } from './telemetry.js';

@@ -3,9 +3,10 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
+import type { TelemetryOptions } from './telemetry.js';
 
 /** What a function can be given beside its model. */
-export interface InferenceFunctionOptions {
+export interface InferenceFunctionOptions extends TelemetryOptions {
   /**
    * The processor; the model and onnxruntime are built for it.
    * @default - the context `cdk-onnx:architecture`, else arm64, which costs a fifth less
@@ -39,7 +40,8 @@ export interface InferenceFunctionOptions {
   readonly tracing?: Tracing;
   /**
    * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, and `CDK_ONNX_MODELS` on an API's first function
+   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, those of `logLevel` and metrics, and `CDK_ONNX_MODELS` on an
+   * API's first function
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
@@ -98,6 +100,8 @@ export function inheritOptions(
     delete inherited.logEncryption;
   }
   if (ofModel.logRetention !== undefined || ofModel.logEncryption !== undefined) delete inherited.logGroup;
+  if (ofModel.publishMetrics === false) delete inherited.metricsNamespace;
+  if (ofModel.metricsNamespace !== undefined) delete inherited.publishMetrics;
   if (ofModel.vpc !== undefined) {
     delete inherited.vpcSubnets;
     delete inherited.securityGroups;

@@ -5,6 +5,7 @@ import { OWN_VARIABLES } from './function-variables.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
+import { telemetryProblems } from './telemetry.js';
 import { vpcProblems } from './vpc-problems.js';
 
 /** The upper bound is the account's quota, which only the account knows. */
@@ -46,6 +47,7 @@ export function functionProblems(
     ]),
     ...architectureProblems(props),
     ...vpcProblems(props),
+    ...telemetryProblems(props),
     ...Object.keys(props.environment ?? {}).flatMap(variableProblems),
   ];
 }

@@ -28,6 +28,7 @@ import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
 import { sizePlanProblems } from './size-plan-problems.js';
+import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
 
 /** The memory size that has exactly one vCPU, in MiB. */
 const ONE_VCPU_MIB = 1769;
@@ -72,6 +73,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly timeout: Duration;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
   readonly sizePlan: SizePlan | undefined;
+  private readonly telemetry: TelemetryOptions;
 
   constructor(scope: Construct, id: string, props: InferenceFunctionProps) {
     super(scope, id);
@@ -82,6 +84,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.modelName = model.name;
     this.modelVersion = model.version;
     this.taskType = model.taskType;
+    this.telemetry = props;
     this.timeout = props.timeout ?? Duration.seconds(DEFAULT_TIMEOUT_SECONDS);
 
     const code = predictFunctionAsset();
@@ -117,6 +120,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       timeout: this.timeout,
       environment: {
         ...props.environment,
+        ...telemetryVariables(props),
         [ARTIFACT_VARIABLE]: this.modelLayer.artifactPath,
         ORT_DISABLE_TELEMETRY: '1',
       },
@@ -201,6 +205,56 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   /** Which share of the provisioned concurrency was in use, 0 to 1: a maximum. */
   metricProvisionedConcurrencyUtilization(options?: MetricOptions): Metric {
     return this.alias.metric('ProvisionedConcurrencyUtilization', { statistic: Stats.MAXIMUM, ...options });
+  }
+
+  /** Requests for which Lambda started an environment, of the model's function in all its versions, as the metrics below: a sum. */
+  metricColdStarts(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ColdStart', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from a request's arrival at the API to the handler's start, a cold start among them: an average. */
+  metricQueueTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'QueueTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from the handler's start to the model's inputs: an average. */
+  metricDecodeTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'DecodeTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds in onnxruntime: an average. */
+  metricInferenceTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'InferenceTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from the model's outputs to the function's result: an average. */
+  metricEncodeTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'EncodeTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Answers with a status of 400 to 499; of one error alone with `dimensionsMap: { code: 'JSON_INVALID' }`: a sum. */
+  metricClientErrors(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ClientErrors', this.modelName, this.telemetry, options);
+  }
+
+  /** Answers with a status of 500 to 599; of one error alone with `dimensionsMap: { code: 'OUT_OF_MEMORY' }`: a sum. */
+  metricServerErrors(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ServerErrors', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment takes to load onnxruntime: an average. */
+  metricRuntimeLoadTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'RuntimeLoadTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment takes to open the model: an average. */
+  metricSessionCreationTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'SessionCreationTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment's first run takes, before any request: an average. */
+  metricWarmUpTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'WarmUpTime', this.modelName, this.telemetry, options);
   }
 }
 

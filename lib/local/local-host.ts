@@ -14,6 +14,7 @@ import { toHttpEvent } from './http-event.js';
 import { DEFAULT_REGION } from './intrinsics.js';
 import { type LocalFunction, type LocalRoute, type LocalService, readLocalService } from './local-stack.js';
 import { chooseRuntime, layOutOptFolder } from './opt-folder.js';
+import { readableLines } from './readable-line.js';
 import { RouteTable } from './route-table.js';
 
 /** What an HTTP API takes of a request's body. */
@@ -85,7 +86,9 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         runtime: options.runtime ?? builtInRuntime(),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
-        onLine: (line) => log(`${localFunction.label} | ${line}`),
+        onLine: (line) => {
+          for (const part of readableLines(line)) log(`${localFunction.label} | ${part}`);
+        },
       });
       pools.set(localFunction, pool);
     }

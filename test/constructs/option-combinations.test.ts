@@ -70,6 +70,11 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
     (given) => ({ logGroup: given.logGroup('Logs'), accessLogGroup: given.logGroup('AccessLogs') }),
     () => ({ logRetention: RetentionDays.ONE_DAY, accessLogRetention: RetentionDays.INFINITE }),
   ],
+  telemetry: [
+    () => ({}),
+    () => ({ logLevel: 'DEBUG', metricsNamespace: 'Vision/prod' }),
+    () => ({ logLevel: 'SILENT', publishMetrics: false }),
+  ],
   auth: [
     () => ({}),
     () => ({ auth: InferenceAuth.jwt({ issuer: 'https://issuer.example.com', audience: ['web'] }) }),

@@ -4,9 +4,13 @@ import { pathToFileURL } from 'node:url';
 const start = performance.now();
 const { handler } = await import(pathToFileURL(process.argv[2]).href);
 process.send({ kind: 'ready', milliseconds: performance.now() - start });
-process.on('message', async ({ id, event }) => {
+process.on('message', async ({ id, event, context, mark }) => {
+  if (mark !== undefined) {
+    for (const stream of [process.stdout, process.stderr]) stream.write(`${mark}\n`);
+    return;
+  }
   try {
-    process.send({ kind: 'answered', id, result: await handler(event) });
+    process.send({ kind: 'answered', id, result: await handler(event, context) });
   } catch (error) {
     process.send({ kind: 'threw', id, message: String(error) });
   }

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { buildFunctions } from '../../functions/build.mjs';
 import { buildOnnxRuntimeLayer } from '../../layers/onnxruntime/build.mjs';
 
@@ -106,12 +107,23 @@ export class RunningFunction {
     else waiter?.reject(new Error(message.message));
   }
 
-  invoke(event: unknown): Promise<FunctionResult> {
+  /** @param context what Lambda hands over beside the event; default: nothing */
+  invoke(event: unknown, context?: object): Promise<FunctionResult> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { resolve, reject });
-      this.child.send({ id, event });
+      this.child.send({ id, event, context });
     });
+  }
+
+  /** All that it has written by now: answers come by another way than output, and sooner. */
+  async flushedOutput(): Promise<string> {
+    const mark = `flushed ${this.nextId++}`;
+    this.child.send({ mark });
+    // On both of its streams.
+    while (this.output.split(`${mark}\n`).length < 3) await sleep(2);
+    this.output = this.output.replaceAll(`${mark}\n`, '');
+    return this.output;
   }
 
   get(path: string): Promise<FunctionResult> {
@@ -142,10 +154,13 @@ export interface EventOptions {
   readonly body?: string | Uint8Array;
   /** Default `$default`. */
   readonly stage?: string;
+  /** What else the event's requestContext says. */
+  readonly requestContext?: Readonly<Record<string, unknown>>;
 }
 
 /** An event of an HTTP API, payload format 2.0. */
-export function httpEvent({ method, path, headers = {}, body, stage = '$default' }: EventOptions): unknown {
+export function httpEvent(options: EventOptions): Readonly<Record<string, unknown>> {
+  const { method, path, headers = {}, body, stage = '$default', requestContext } = options;
   const isBytes = body instanceof Uint8Array;
   return {
     version: '2.0',
@@ -153,7 +168,7 @@ export function httpEvent({ method, path, headers = {}, body, stage = '$default'
     rawPath: path,
     rawQueryString: '',
     headers: { 'content-type': isBytes ? 'application/octet-stream' : 'application/json', ...headers },
-    requestContext: { http: { method, path }, stage },
+    requestContext: { http: { method, path }, stage, ...requestContext },
     ...(body === undefined ? {} : { body: isBytes ? Buffer.from(body).toString('base64') : body }),
     isBase64Encoded: isBytes,
   };
