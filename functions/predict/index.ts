@@ -6,8 +6,9 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { RequestError } from '../../lib/errors.js';
 import { PICTURE_MEDIA_TYPES } from '../../lib/tasks/image/image-pipeline.js';
 import { type Artifact, readArtifact } from './artifact.js';
+import { withCorsHeaders } from './cors.js';
 import { errorResponse, modelNotReady } from './error-response.js';
-import type { HttpRequest } from './http.js';
+import type { HttpRequest, HttpResponse } from './http.js';
 import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
 import { errorDetails, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
@@ -15,6 +16,7 @@ import { openModel } from './model.js';
 import { readModelList } from './model-list.js';
 import { fromRestApiEvent, isRestApiEvent } from './rest-api-event.js';
 import { answer, type Served } from './routes.js';
+import { checkStreamSize, streamingHandlerOf } from './streamed-response.js';
 
 /** Put here by functions/build.mjs. */
 declare const CDK_ONNX_VERSION: string;
@@ -53,11 +55,21 @@ try {
   log('ERROR', 'the model could not be opened', errorDetails(error));
 }
 
-export async function handler(event: unknown): Promise<APIGatewayProxyStructuredResultV2> {
+/** Behind every API but the following. */
+export function handler(event: unknown): Promise<APIGatewayProxyStructuredResultV2> {
+  return respond(event, toHttpApiResult);
+}
+
+/** Behind a REST API that streams. */
+export const streamingHandler = streamingHandlerOf((event) => respond(event, checkStreamSize));
+
+/** @param toResult may throw for a response that it cannot hand over; then it gets that error's */
+async function respond<Result>(event: unknown, toResult: (response: HttpResponse) => Result): Promise<Result> {
+  const conclude = (response: HttpResponse) => toResult(withCorsHeaders(response, event, process.env));
   try {
-    return toHttpApiResult(await answer(readEvent(event), served));
+    return conclude(await answer(readEvent(event), served));
   } catch (error) {
-    return toHttpApiResult(errorResponse(error));
+    return conclude(errorResponse(error));
   }
 }
 
