@@ -74,7 +74,7 @@ export class RestApiGateway implements ApiGateway {
       customDomain === undefined || this.domainName === undefined
         ? this.api.url.replace(/\/$/, '')
         : mapCustomDomain(scope, this.domainName, customDomain, { apiId, stageName, stage });
-    acknowledgeRules(this.api, authConfig.authorizationType, this.validation !== undefined);
+    acknowledgeRules(this.api, authConfig.authorizationType, options);
     sayWhatDeploymentMeans(scope, options);
   }
 
@@ -142,14 +142,18 @@ function methodOptions(
 }
 
 /** Rules of cdk-nag that ask for something else than what is there. A missing web ACL and missing authorization stay the user's to decide. */
-function acknowledgeRules(api: RestApi, authorizationType: AuthorizationType, validated: boolean): void {
+function acknowledgeRules(
+  api: RestApi,
+  authorizationType: AuthorizationType,
+  { requestValidation, cloudWatchRole }: RestApiOptions,
+): void {
   const validations = Validations.of(api);
   validations.acknowledge({
     id: 'AwsSolutions-APIG6',
     reason:
       'Access logs tell of every request. Execution logs lie in a log group that no stack owns, are kept for ever, and may hold parts of requests.',
   });
-  if (!validated) {
+  if (requestValidation !== true) {
     validations.acknowledge({
       id: 'AwsSolutions-APIG2',
       reason: "The function checks each request against the model's signature.",
@@ -157,6 +161,12 @@ function acknowledgeRules(api: RestApi, authorizationType: AuthorizationType, va
   }
   if (authorizationType !== 'NONE') {
     validations.acknowledge({ id: 'AwsSolutions-COG4', reason: `Callers are checked by ${authorizationType}.` });
+  }
+  if (cloudWatchRole === true) {
+    validations.acknowledge({
+      id: 'AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]',
+      reason: 'The policy that API Gateway documents for its role, which serves every API of the account.',
+    });
   }
 }
 

@@ -36,12 +36,14 @@ function timeoutProblems({ apiTimeout, apiTimeoutQuota, streaming }: RestApiOpti
 }
 
 function stageNameProblems(stageName: string | undefined): Problem[] {
-  if (stageName === undefined || Token.isUnresolved(stageName) || STAGE_NAME.test(stageName)) return [];
+  if (stageName === undefined) return [];
+  // A token is no exception here: the CDK makes the stage's construct id of it.
+  if (STAGE_NAME.test(stageName) && !Token.isUnresolved(stageName)) return [];
   return [
     {
       code: 'STAGE_NAME_INVALID',
       message: `stageName is '${stageName}'.`,
-      advice: 'Use letters, digits, _ and -, 128 at most.',
+      advice: 'Use letters, digits, _ and -, 128 at most, and no value that only a deployment knows.',
     },
   ];
 }
