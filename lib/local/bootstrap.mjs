@@ -76,6 +76,9 @@ globalThis.awslambda = {
   },
 };
 
+/** Of the answer that is being streamed. */
+let openStream;
+
 /** The request to the Runtime API that carries an answer while it is written; errors that come late travel in its trailers. */
 function openResponse(id) {
   const sent = request(`${API}/invocation/${id}/response`, {
@@ -107,6 +110,7 @@ function openResponse(id) {
 /** @param {(event: unknown, stream: unknown, context: unknown) => unknown} handler */
 async function answerStreaming(handler, id, next) {
   const { stream, accepted } = openResponse(id);
+  openStream = stream;
   try {
     await handler(JSON.parse(next.text), stream, contextOf(next.headers));
   } catch (error) {
@@ -116,6 +120,7 @@ async function answerStreaming(handler, id, next) {
       await call('POST', `/invocation/${id}/error`, JSON.stringify(description), {
         'lambda-runtime-function-error-type': description.errorType,
       });
+      openStream = undefined;
       return;
     }
     stream.addTrailers({
@@ -125,6 +130,7 @@ async function answerStreaming(handler, id, next) {
   }
   if (!stream.writableEnded) stream.end();
   await accepted;
+  openStream = undefined;
 }
 
 /** `index.handler`: export `handler` of index.js, index.mjs or index.cjs in the task's root. */
@@ -186,6 +192,8 @@ let requestId;
 /** An error that nobody caught ends the environment, as on Lambda; the invocation under way fails with it. */
 function endWith(error, type, exitCode) {
   const path = requestId === undefined ? '/init/error' : `/invocation/${requestId}/error`;
+  // It holds the one connection.
+  openStream?.destroy();
   reportError(path, error, type).finally(() => process.exit(exitCode));
 }
 process.on('uncaughtException', (error) => endWith(error, 'Runtime.UncaughtException', EXIT.uncaughtException));

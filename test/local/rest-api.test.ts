@@ -223,6 +223,7 @@ describe('a stream becomes an answer', () => {
 
   test.each([
     ['break', /; RangeError: in the middle$/],
+    ['reject', /; Runtime.UnhandledPromiseRejection: nobody caught this$/],
     ['exit', /; the environment ended: exit code 3$/],
     ['slow?ms=2500', /cut off \(no answer within 2000 ms\)$/],
   ])('that ends too early (%s) breaks off for the caller, and the next request is served', async (what, line) => {
