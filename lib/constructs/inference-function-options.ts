@@ -39,7 +39,7 @@ export interface InferenceFunctionOptions {
   readonly tracing?: Tracing;
   /**
    * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, and `CDK_ONNX_MODELS` on an API's first function
+   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, `CDK_ONNX_MODELS` on an API's first function, and `CDK_ONNX_CORS` behind a REST API with `cors`
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
