@@ -7,8 +7,9 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { RequestError } from '../../lib/errors.js';
 import { PICTURE_MEDIA_TYPES } from '../../lib/tasks/image/image-pipeline.js';
 import { type Artifact, readArtifact } from './artifact.js';
+import { withCorsHeaders } from './cors.js';
 import { errorCode, errorResponse, modelNotReady } from './error-response.js';
-import type { HttpRequest } from './http.js';
+import type { HttpRequest, HttpResponse } from './http.js';
 import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
 import { errorDetails, type Log, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
@@ -18,6 +19,7 @@ import { readModelList } from './model-list.js';
 import { type InvocationContext, RequestObservation } from './observation.js';
 import { fromRestApiEvent, isRestApiEvent } from './rest-api-event.js';
 import { answer, type Served } from './routes.js';
+import { checkStreamSize, streamingHandlerOf } from './streamed-response.js';
 
 /** Put here by functions/build.mjs. */
 declare const CDK_ONNX_VERSION: string;
@@ -71,22 +73,37 @@ try {
   // The function lives on: it says what is wrong, and each request tries again.
 }
 
-export async function handler(event: unknown, context?: InvocationContext): Promise<APIGatewayProxyStructuredResultV2> {
+/** Behind every API but the following. */
+export function handler(event: unknown, context?: InvocationContext): Promise<APIGatewayProxyStructuredResultV2> {
+  return respond(event, context, toHttpApiResult);
+}
+
+/** Behind a REST API that streams. */
+export const streamingHandler = streamingHandlerOf((event, context) => respond(event, context, checkStreamSize));
+
+/** @param toResult may throw for a response that it cannot hand over; then it gets that error's */
+async function respond<Result>(
+  event: unknown,
+  context: InvocationContext | undefined,
+  toResult: (response: HttpResponse) => Result,
+): Promise<Result> {
   const observation = new RequestObservation({ context, isColdStart });
   isColdStart = false;
+  const resultOf = (response: HttpResponse) =>
+    toResult(withCorsHeaders(observation.identify(response), event, process.env));
   try {
     const request = readEvent(event);
     observation.received(request);
     const model = () => theModel(observation.log);
     const response = await answer(request, { ...served, model }, observation.stopwatch);
-    const result = toHttpApiResult(observation.identify(response));
+    const result = resultOf(response);
     observation.stopwatch.lap('EncodeTime');
     observation.conclude(modelName(), response.status);
     return result;
   } catch (error) {
     const response = errorResponse(error, observation.log);
     observation.conclude(modelName(), response.status, errorCode(error));
-    return toHttpApiResult(observation.identify(response));
+    return resultOf(response);
   }
 }
 

@@ -1,10 +1,10 @@
-import { DomainName, type IDomainName, SecurityPolicy } from 'aws-cdk-lib/aws-apigatewayv2';
+import { CfnApiMapping, DomainName, type IDomainName, SecurityPolicy } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { Token } from 'aws-cdk-lib/core';
-import type { Construct } from 'constructs';
+import type { Construct, IConstruct } from 'constructs';
 import type { Problem } from './problems.js';
 
-/** A domain name that exists, or a name with its certificate: then the domain name is created, with TLS 1.2 at least. */
+/** A regional domain name that exists, or a name with its certificate: then the domain name is created, with TLS 1.2 at least. */
 export type CustomDomain = ExistingDomain | NewDomain;
 
 /** Which paths of a domain name lead to the API. */
@@ -42,6 +42,33 @@ export function bindCustomDomain(scope: Construct, id: string, domain: CustomDom
     certificate: domain.certificate,
     securityPolicy: SecurityPolicy.TLS_1_2,
   }) as IDomainName;
+}
+
+export interface MappedStage {
+  readonly apiId: string;
+  readonly stageName: string;
+  readonly stage: IConstruct;
+}
+
+/**
+ * Maps a domain name to an API's stage, of either type of API, and returns the URL. The mapping is the same resource for both types and takes
+ * another API without an interruption, so the URL outlives a change of `apiType`.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-apimapping.html
+ */
+export function mapCustomDomain(
+  scope: Construct,
+  domainName: IDomainName,
+  { mappingKey }: CustomDomain,
+  { apiId, stageName, stage }: MappedStage,
+): string {
+  const mapping = new CfnApiMapping(scope, 'DomainMapping', {
+    domainName: domainName.name,
+    apiId,
+    stage: stageName,
+    ...(mappingKey === undefined ? {} : { apiMappingKey: mappingKey }),
+  });
+  mapping.node.addDependency(stage);
+  return `https://${domainName.name}${mappingKey === undefined ? '' : `/${mappingKey}`}`;
 }
 
 /** What is wrong with a custom domain. */

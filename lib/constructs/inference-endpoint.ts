@@ -14,14 +14,17 @@ import type { Model } from './model.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { throwProblems } from './problems.js';
 
-/** Properties of an `InferenceEndpoint`, and what all its functions share. */
-export interface InferenceEndpointProps extends InferenceFunctionOptions, InferenceApiOptions {
+/** Properties of an `InferenceEndpoint`. */
+export type InferenceEndpointProps = InferenceEndpointOptions & InferenceApiOptions;
+
+/** Properties of an `InferenceEndpoint` that its API has no part in; all its functions share them. */
+export interface InferenceEndpointOptions extends InferenceFunctionOptions {
   /** At least one. Each has a function of its own; the first one's also answers for the server: `/v2`, its health, and the list of models. */
   readonly models: readonly Model[];
 }
 
 /**
- * Models behind HTTPS: a function each, one layer of onnxruntime, one HTTP API.
+ * Models behind HTTPS: a function each, one layer of onnxruntime, one HTTP API or REST API.
  *
  * @example
  * new InferenceEndpoint(this, 'Vision', { models: [Model.fromDirectory('models/faces')] });
@@ -44,7 +47,7 @@ export class InferenceEndpoint extends Construct {
 
   constructor(scope: Construct, id: string, props: InferenceEndpointProps) {
     super(scope, id);
-    const { apiOptions, otherOptions } = splitApiOptions(props);
+    const { apiOptions, otherOptions } = splitApiOptions<InferenceEndpointOptions>(props);
     const { models, ...functionOptions } = otherOptions;
     throwProblems(this.node.path, [
       ...modelNameProblems(models.map((model) => model.name)),

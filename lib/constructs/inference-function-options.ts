@@ -40,8 +40,8 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
   readonly tracing?: Tracing;
   /**
    * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, those of `logLevel` and metrics, and `CDK_ONNX_MODELS` on an
-   * API's first function
+   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, those of `logLevel` and metrics, `CDK_ONNX_MODELS` on an API's
+   * first function, and `CDK_ONNX_CORS` behind a REST API with `cors`
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**

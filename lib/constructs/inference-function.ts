@@ -45,6 +45,9 @@ export interface InferenceFunctionProps extends InferenceFunctionOptions {
   readonly runtimeLayer?: OnnxRuntimeLayer;
 }
 
+/** Whether a function's answer is its result, or a stream: `index.handler` or `index.streamingHandler`. */
+export type ResponseMode = 'buffered' | 'streamed';
+
 /**
  * One model behind a Lambda function, with a version per content and an alias `live` on the newest.
  *
@@ -71,6 +74,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly taskType: Task['type'];
   /** How long an invocation may take. */
   readonly timeout: Duration;
+  private responseMode: ResponseMode | undefined;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
   readonly sizePlan: SizePlan | undefined;
   private readonly telemetry: TelemetryOptions;
@@ -139,6 +143,24 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
+  }
+
+  /**
+   * Which of its two handlers the function runs. Called by `InferenceApi`; a function that nobody asked answers with its result.
+   *
+   * @throws SynthesisError `RESPONSE_MODE_CHANGED`: its two callers would need one each
+   */
+  answerBy(mode: ResponseMode): void {
+    if (this.responseMode !== undefined && this.responseMode !== mode) {
+      throw new SynthesisError({
+        code: 'RESPONSE_MODE_CHANGED',
+        message: `${this.node.path} serves an API that streams answers and one that does not.`,
+        advice: 'Give each API a function of its own, or the same streaming to both.',
+      });
+    }
+    this.responseMode = mode;
+    const resource = this.function.node.defaultChild as CfnFunction;
+    if (mode === 'streamed') resource.handler = 'index.streamingHandler';
   }
 
   /** The function's role, to grant it further permissions. */

@@ -7,7 +7,13 @@ export interface HttpAnswer {
 }
 
 /** Headers that the connection decides, not the function. */
-const CONNECTION_HEADERS = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'upgrade']);
+export const CONNECTION_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
 
 /** What API Gateway itself says. */
 export function gatewayAnswer(status: number, message: string): HttpAnswer {

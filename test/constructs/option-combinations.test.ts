@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
@@ -8,11 +8,11 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Function as LambdaFunction, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { App, Duration, Size, Stack, Validations } from 'aws-cdk-lib/core';
-import { AwsSolutionsChecks } from 'cdk-nag';
+import { App, Duration, Size, Stack } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
+import { findingsOf, nameRows, pairwise, propertiesOf, statementsOf } from '../support/option-combinations.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-combinations-'));
 const outdir = join(folder, 'cdk.out');
@@ -91,55 +91,9 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
   ],
 };
 
-/** Rows in which every pair of alternatives of any two groups occurs: grown greedily, each row from the pairs still missing. */
-function pairwise(sizes: readonly number[]): readonly (readonly number[])[] {
-  const missing = new Set<string>();
-  const pair = (left: number, leftChoice: number, right: number, rightChoice: number) =>
-    left < right ? `${left}.${leftChoice}|${right}.${rightChoice}` : `${right}.${rightChoice}|${left}.${leftChoice}`;
-  sizes.forEach((leftSize, left) => {
-    sizes.forEach((rightSize, right) => {
-      for (let a = 0; left < right && a < leftSize; a += 1) {
-        for (let b = 0; b < rightSize; b += 1) missing.add(pair(left, a, right, b));
-      }
-    });
-  });
-  const rows: number[][] = [sizes.map(() => 0)];
-  const remove = (row: readonly number[]) => {
-    row.forEach((a, left) => {
-      row.forEach((b, right) => {
-        missing.delete(pair(left, a, right, b));
-      });
-    });
-  };
-  remove(rows[0] ?? []);
-  while (missing.size > 0) {
-    const [seed = ''] = missing;
-    const row: (number | undefined)[] = sizes.map(() => undefined);
-    for (const part of seed.split('|')) {
-      const [group = 0, choice = 0] = part.split('.').map(Number);
-      row[group] = choice;
-    }
-    sizes.forEach((size, group) => {
-      if (row[group] !== undefined) return;
-      const gain = (choice: number) =>
-        row.filter((other, index) => other !== undefined && missing.has(pair(group, choice, index, other))).length;
-      const choices = Array.from({ length: size }, (_, choice) => choice);
-      row[group] = choices.reduce((best, choice) => (gain(choice) > gain(best) ? choice : best), 0);
-    });
-    rows.push(row.map((choice) => choice ?? 0));
-    remove(rows.at(-1) ?? []);
-  }
-  return rows;
-}
-
 const groups = Object.entries(ALTERNATIVES);
 const rows = pairwise(groups.map(([, alternatives]) => alternatives.length));
-const nameOf = (row: readonly number[]) =>
-  groups
-    .map(([name], index) => ({ name, choice: row[index] ?? 0 }))
-    .filter(({ choice }) => choice > 0)
-    .map(({ name, choice }) => `${name} ${choice}`)
-    .join(', ') || 'defaults';
+const nameOf = nameRows(groups.map(([name]) => name));
 
 const build = (row: readonly number[]) => {
   const app = new App({ outdir });
@@ -152,43 +106,6 @@ const build = (row: readonly number[]) => {
   const model = Model.fromArtifact(writeArtifactFolder(folder));
   const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [model], ...options });
   return { app, stack, endpoint, options };
-};
-
-/** Every finding of cdk-nag and of CDK's own validation, of whatever severity, from the report that a synth writes. */
-const findingsOf = (app: App): string[] => {
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  const reportFile = join(outdir, 'validation-report.json');
-  rmSync(reportFile, { force: true });
-  delete process.env.CDK_VALIDATION;
-  try {
-    app.synth();
-  } catch (error) {
-    expect(String(error)).toMatch(/validation/i);
-  } finally {
-    process.env.CDK_VALIDATION = 'false';
-  }
-  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as {
-    readonly pluginReports: readonly { readonly violations: readonly { readonly ruleName: string }[] }[];
-  };
-  return report.pluginReports.flatMap((plugin) => plugin.violations.map((violation) => violation.ruleName));
-};
-
-interface Statement {
-  readonly Action: string | readonly string[];
-  readonly Effect: string;
-  readonly Resource: unknown;
-  readonly Condition?: object;
-}
-const propertiesOf = (template: Template, type: string) =>
-  Object.values(template.findResources(type)).map(({ Properties }) => Properties as Record<string, unknown>);
-
-/** What each statement of a template's identity policies allows, with its wildcards. */
-const statementsOf = (template: Template): Statement[] => {
-  const documents = propertiesOf(template, 'AWS::IAM::Role').flatMap((role) => role.Policies ?? []);
-  const policies = [...documents, ...propertiesOf(template, 'AWS::IAM::Policy')] as {
-    PolicyDocument: { Statement: Statement[] };
-  }[];
-  return policies.flatMap((policy) => policy.PolicyDocument.Statement);
 };
 
 const NETWORK_INTERFACES = [
@@ -297,7 +214,7 @@ describe('an endpoint has no finding, no policy and no value beyond what its opt
     ];
     expect(messages.map(({ id, entry }) => `${id}: ${entry.data}`)).toEqual([]);
     const expected = authorization === 'NONE' ? ['AwsSolutions-APIG4'] : [];
-    expect([...new Set(findingsOf(build(row).app))]).toEqual(expected);
+    expect([...new Set(findingsOf(build(row).app, outdir))]).toEqual(expected);
   });
 });
 
@@ -306,5 +223,5 @@ test('a wildcard that a user grants the role is found, whatever of ours is ackno
   const { app, endpoint } = build(row);
   const [inferenceFunction] = endpoint.functions.values();
   inferenceFunction?.role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: ['*'] }));
-  expect(findingsOf(app)).toEqual(['AwsSolutions-IAM5[Resource::*]']);
+  expect(findingsOf(app, outdir)).toEqual(['AwsSolutions-IAM5[Resource::*]']);
 });
