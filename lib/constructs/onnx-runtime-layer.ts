@@ -3,6 +3,7 @@ import { RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { toolVersion } from '../artifact/package-root.js';
 import { architectureName, chooseArchitecture } from './architecture.js';
+import { layerName } from './layer-name.js';
 import { onnxRuntimeAsset } from './prepared-asset.js';
 
 export interface OnnxRuntimeLayerProps {
@@ -26,6 +27,8 @@ export interface OnnxRuntimeLayerProps {
 export class OnnxRuntimeLayer extends Construct {
   /** The layer version itself. */
   readonly layer: ILayerVersion;
+  /** What all of its versions are published as. */
+  readonly layerName: string;
   readonly architecture: Architecture;
   /** Unzipped size. */
   readonly bytes: number;
@@ -38,7 +41,9 @@ export class OnnxRuntimeLayer extends Construct {
     const asset = onnxRuntimeAsset(architectureName(this.architecture));
     this.bytes = asset.bytes;
     this.digest = asset.digest;
+    this.layerName = layerName(this);
     this.layer = new LayerVersion(this, 'Layer', {
+      layerVersionName: this.layerName,
       code: asset.code,
       description: `onnxruntime ${toolVersion().onnxruntime} for ${this.architecture.name}`,
       compatibleArchitectures: [this.architecture],
