@@ -14,3 +14,4 @@ export type { InferenceFunctionOptions } from './inference-function-options.js';
 export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel } from './model.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
+export { type RetainedFunction, VersionRetention } from './version-retention.js';

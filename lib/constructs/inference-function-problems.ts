@@ -9,6 +9,7 @@ import { vpcProblems } from './vpc-problems.js';
 
 /** The upper bound is the account's quota, which only the account knows. */
 const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
+const KEEP_VERSIONS = { min: 1, unit: 'versions' };
 const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
 /** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
 const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]+$/;
@@ -30,6 +31,7 @@ export function functionProblems(
       reservedConcurrentExecutions,
       RESERVED_CONCURRENCY,
     ),
+    ...checkWholeNumber('KEEP_VERSIONS_INVALID', 'keepVersions', props.keepVersions, KEEP_VERSIONS),
     ...logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
       {
         code: 'LOG_RETENTION_WITHOUT_EFFECT',

@@ -28,6 +28,7 @@ import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
 import { sizePlanProblems } from './size-plan-problems.js';
+import { VersionRetention } from './version-retention.js';
 
 /** The memory size that has exactly one vCPU, in MiB. */
 const ONE_VCPU_MIB = 1769;
@@ -55,6 +56,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly logGroup: ILogGroup;
   readonly modelLayer: ModelLayer;
   readonly runtimeLayer: OnnxRuntimeLayer;
+  /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
+  readonly versionRetention: VersionRetention | undefined;
   readonly modelName: string;
   readonly modelVersion: number;
   readonly taskType: Task['type'];
@@ -124,6 +127,14 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
+    const { keepVersions } = props;
+    this.versionRetention = keepVersions === undefined ? undefined : VersionRetention.of(this);
+    this.versionRetention?.addFunction({
+      function: this.function,
+      alias: this.alias,
+      layers: [this.runtimeLayer, this.modelLayer],
+      keepVersions: keepVersions ?? 0,
+    });
   }
 
   /** The function's role, to grant it further permissions. */

@@ -15,6 +15,10 @@ export function predictFunctionAsset(): PreparedAsset {
   return preparedAsset('functions', 'predict');
 }
 
+export function versionRetentionAsset(): PreparedAsset {
+  return preparedAsset('functions', 'version-retention');
+}
+
 export function onnxRuntimeAsset(architecture: ArchitectureName): PreparedAsset {
   return preparedAsset('layers', 'onnxruntime', architecture);
 }
