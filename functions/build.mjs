@@ -11,7 +11,7 @@ const JPEG_TURBO = '@cwasm/jpeg-turbo';
 const JPEG_TURBO_FILES = ['jpeg-turbo.wasm', 'package.json'];
 
 /**
- * Writes `predict/index.mjs` and `version-retention/index.cjs` (handler `index.handler`) below `outputDirectory`. The same
+ * Writes `predict/index.mjs` and `version-retention/index.js` (handler `index.handler`) below `outputDirectory`. The same
  * sources give the same bytes.
  *
  * @param {{ outputDirectory: string }} options
@@ -46,7 +46,7 @@ async function buildPredict(outputDirectory) {
 async function buildVersionRetention(outputDirectory) {
   await build({
     entryPoints: [join(import.meta.dirname, 'version-retention/index.ts')],
-    outfile: join(outputDirectory, 'version-retention/index.cjs'),
+    outfile: join(outputDirectory, 'version-retention/index.js'),
     bundle: true,
     // CommonJS: the AWS SDK comes with Lambda's runtime, where only `require` is sure to look.
     format: 'cjs',

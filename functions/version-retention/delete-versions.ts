@@ -57,11 +57,8 @@ export async function deleteVersions(
   return { deleted, failed };
 }
 
-/** arn:aws:lambda:eu-west-1:123456789012:layer:name:7 */
+/** `arn:aws:lambda:eu-west-1:123456789012:layer:name:7`, of this account and region as the function is. */
 function deleteLayerVersion(arn: string): DeleteLayerVersionCommand {
-  const separator = arn.lastIndexOf(':');
-  return new DeleteLayerVersionCommand({
-    LayerName: arn.slice(0, separator),
-    VersionNumber: Number(arn.slice(separator + 1)),
-  });
+  const [version, name] = arn.split(':').reverse();
+  return new DeleteLayerVersionCommand({ LayerName: name, VersionNumber: Number(version) });
 }

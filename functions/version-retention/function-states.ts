@@ -20,7 +20,7 @@ export async function functionStates(
       name,
       keepVersions: previous === undefined ? Number.POSITIVE_INFINITY : keepVersions,
       versions: await listVersions(client, name),
-      // Aliases after versions: an alias that moves in between points to a newer version.
+      // Aliases after versions, so that one which moves in between is seen where it is and not where it was.
       inUse: new Set([
         version,
         ...(previous === undefined ? [] : [previous.version]),

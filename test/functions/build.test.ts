@@ -23,7 +23,7 @@ describe('the bundled functions', () => {
       'predict/index.mjs',
       'predict/node_modules/@cwasm/jpeg-turbo/jpeg-turbo.wasm',
       'predict/node_modules/@cwasm/jpeg-turbo/package.json',
-      'version-retention/index.cjs',
+      'version-retention/index.js',
     ]);
     expect(filesOf(second)).toEqual(files);
     const code = files.get('predict/index.mjs')?.toString() ?? '';
@@ -34,7 +34,7 @@ describe('the bundled functions', () => {
     const packages = [...code.matchAll(/\bfrom\s?"([^"]+)"/g)].map(([, name]) => name ?? '');
     expect(packages.length).toBeGreaterThan(0);
     expect(packages.filter((name) => !name.startsWith('node:'))).toEqual([]);
-    const retention = files.get('version-retention/index.cjs')?.toString() ?? '';
+    const retention = files.get('version-retention/index.js')?.toString() ?? '';
     expect(retention.length).toBeLessThan(10_000);
     const required = [...retention.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name ?? '');
     expect(new Set(required)).toEqual(new Set(['@aws-sdk/client-lambda']));

@@ -77,7 +77,9 @@ describe('an update', () => {
   test('deletes what is beyond the newest on every page, each with its version, layers first', async () => {
     await run(update());
     expect(deletedVersions()).toEqual(['1', '2', '3', '4'].map((Qualifier) => ({ FunctionName: 'faces', Qualifier })));
-    expect(deletedLayers()).toEqual([1, 2, 3, 4].map((VersionNumber) => ({ LayerName: MODEL, VersionNumber })));
+    expect(deletedLayers()).toEqual(
+      [1, 2, 3, 4].map((VersionNumber) => ({ LayerName: 'Vision-faces', VersionNumber })),
+    );
     expect(JSON.parse(lines.join(''))).toMatchObject({ level: 'INFO', failed: [] });
   });
 
@@ -106,7 +108,7 @@ describe('an update', () => {
 
   test('goes on after a failure, and leaves the version whose layer is left', async () => {
     lambda
-      .on(DeleteLayerVersionCommand, { LayerName: MODEL, VersionNumber: 1 })
+      .on(DeleteLayerVersionCommand, { LayerName: 'Vision-faces', VersionNumber: 1 })
       .rejects(new Error('Rate exceeded'))
       .on(DeleteFunctionCommand, { FunctionName: 'faces', Qualifier: '2' })
       .rejects(new ResourceConflictException({ message: 'an alias points to it', $metadata: {} }))
