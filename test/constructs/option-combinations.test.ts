@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
@@ -13,6 +13,8 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
+import { CFN_LINT, lintTemplates } from '../support/cfn-lint.js';
+import { requirePython } from '../support/python.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-combinations-'));
 const outdir = join(folder, 'cdk.out');
@@ -320,6 +322,46 @@ describe('an endpoint has no finding, no policy and no value beyond what its opt
     const expected = authorization === 'NONE' ? ['AwsSolutions-APIG4'] : [];
     expect([...new Set(findingsOf(build(row).app))]).toEqual(expected);
   });
+});
+
+describe('cfn-lint', () => {
+  const lint = (python: string, templates: Readonly<Record<string, object>>) => {
+    const linted = join(folder, 'linted');
+    mkdirSync(linted, { recursive: true });
+    const files = Object.entries(templates).map(([name, template]) => {
+      const file = join(linted, `${name}.json`);
+      writeFileSync(file, JSON.stringify(template));
+      return file;
+    });
+    return lintTemplates(python, files);
+  };
+
+  test('finds nothing in the template of any combination', ({ skip }) => {
+    const python = requirePython(CFN_LINT, skip);
+    const templates = rows.map((row, index) => [
+      String(index),
+      Template.fromStack(build(row).stack).toJSON() as object,
+    ]);
+    expect(lint(python, Object.fromEntries(templates))).toEqual([]);
+  }, 600_000);
+
+  test('would find a property that is not there and a value that is wrong', ({ skip }) => {
+    const python = requirePython(CFN_LINT, skip);
+    const broken = {
+      Resources: {
+        Group: {
+          Type: 'AWS::Logs::LogGroup',
+          Properties: { RetentionInDays: 31, Retention: 1 },
+          DeletionPolicy: 'Retain',
+          UpdateReplacePolicy: 'Retain',
+        },
+      },
+    };
+    expect(lint(python, { broken })).toEqual([
+      expect.stringMatching(/^broken\.json E\d+ Resources\/Group\/Properties\/Retention/),
+      expect.stringMatching(/^broken\.json E\d+ Resources\/Group\/Properties\/Retention/),
+    ]);
+  }, 120_000);
 });
 
 test('a wildcard that a user grants the role is found, whatever of ours is acknowledged', () => {
