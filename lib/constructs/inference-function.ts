@@ -18,6 +18,7 @@ import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
+import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
@@ -117,6 +118,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...givenOptions(props),
     });
+    checkEnvironmentAtSynth(this.function.node.defaultChild as CfnFunction);
     // CDK's own property would put X-Ray's wildcard into the policy that users' grants share.
     if (tracing !== Tracing.DISABLED) {
       const resource = this.function.node.defaultChild as CfnFunction;
