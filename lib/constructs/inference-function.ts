@@ -129,14 +129,15 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
-    const { keepVersions } = props;
-    this.versionRetention = keepVersions === undefined ? undefined : VersionRetention.of(this);
-    this.versionRetention?.addFunction({
-      function: this.function,
-      alias: this.alias,
-      layers: [this.runtimeLayer, this.modelLayer],
-      keepVersions: keepVersions ?? 0,
-    });
+    this.versionRetention = this.retainVersions(props.keepVersions);
+  }
+
+  private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {
+    if (keepVersions === undefined) return undefined;
+    const retention = VersionRetention.of(this);
+    const layers = [this.runtimeLayer, this.modelLayer];
+    retention.addFunction({ function: this.function, alias: this.alias, layers, keepVersions });
+    return retention;
   }
 
   /** The function's role, to grant it further permissions. */

@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { App, Stack, Token } from 'aws-cdk-lib/core';
+import { App, Stack, Token, Validations } from 'aws-cdk-lib/core';
+import { AwsSolutionsChecks } from 'cdk-nag';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InferenceEndpoint, InferenceFunction, Model, OnnxRuntimeLayer } from '../../lib/constructs/index.js';
 import { type ArtifactFolderOptions, writeArtifactFolder } from '../support/artifact-folder.js';
@@ -39,6 +41,21 @@ const foreignFunction = (stack: Stack, runtimeLayer: OnnxRuntimeLayer) =>
     code: Code.fromInline('exports.handler = async () => {}'),
     layers: [runtimeLayer.layer],
   });
+
+/** Every finding of cdk-nag, of whatever severity, from the report that a synth writes. */
+const findingsOf = (app: App): string[] => {
+  const reportFile = join(outdir, 'validation-report.json');
+  rmSync(reportFile, { force: true });
+  try {
+    app.synth({ force: true });
+  } catch (error) {
+    expect(String(error)).toMatch(/validation/i);
+  }
+  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as {
+    readonly pluginReports: readonly { readonly violations: readonly { readonly ruleName: string }[] }[];
+  };
+  return report.pluginReports.flatMap((plugin) => plugin.violations.map((violation) => violation.ruleName));
+};
 
 describe('keepVersions', () => {
   test('is off by default: nothing deletes', () => {
@@ -160,6 +177,20 @@ describe('several functions of a stack', () => {
     new InferenceFunction(other, 'Text', { model: model({ name: 'text' }), runtimeLayer: shared });
     expect(JSON.stringify(layerArns(other))).toMatch(/:layer:Vision-Faces-Model-[0-9A-F]{8}"\]\]\}\]$/);
   });
+});
+
+test('permissions on all versions are all that cdk-nag finds, and each is explained, whatever the account and region', () => {
+  const app = new App({ outdir });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  const endpoint = new InferenceEndpoint(newStack('Vision', app), 'Vision', {
+    models: [model(), model({ name: 'text' })],
+    keepVersions: 5,
+  });
+  expect(findingsOf(app)).toEqual([]);
+  endpoint.functions
+    .get('faces')
+    ?.versionRetention?.role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: ['*'] }));
+  expect(findingsOf(app)).toEqual(['AwsSolutions-IAM5[Resource::*]']);
 });
 
 describe('a runtime layer of the user', () => {
