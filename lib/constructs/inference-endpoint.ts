@@ -66,7 +66,7 @@ export class InferenceEndpoint extends Construct {
     });
     this.urlOutput = new CfnOutput(this, 'Url', {
       value: this.url,
-      description: `Inference endpoint for ${models.map((model) => model.name).join(', ')}`,
+      description: describeModels(models.map((model) => model.name)),
     });
   }
 
@@ -176,4 +176,10 @@ export class InferenceEndpoint extends Construct {
     this.functionsByModel.set(model.name, inferenceFunction);
     return inferenceFunction;
   }
+}
+
+/** CloudFormation takes 1,024 bytes. */
+function describeModels(names: readonly string[]): string {
+  const description = `Inference endpoint for ${names.join(', ')}`;
+  return description.length <= 1024 ? description : `Inference endpoint for ${names.length} models`;
 }

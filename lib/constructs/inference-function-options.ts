@@ -34,6 +34,13 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    */
   readonly reservedConcurrentExecutions?: number;
   /**
+   * How many published versions of the function stay, 1 or more; older ones are deleted with the layer versions that nothing else
+   * uses, after a deployment that published a version and from the one on that finds this option already deployed. What an alias
+   * points to stays, and so does what the deployment replaced, for its rollback.
+   * @default - all: nothing is deleted
+   */
+  readonly keepVersions?: number;
+  /**
    * AWS X-Ray.
    * @default Tracing.DISABLED
    */

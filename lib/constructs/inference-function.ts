@@ -18,6 +18,7 @@ import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
+import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
@@ -29,6 +30,7 @@ import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
 import { sizePlanProblems } from './size-plan-problems.js';
 import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
+import { VersionRetention } from './version-retention.js';
 
 /** The memory size that has exactly one vCPU, in MiB. */
 const ONE_VCPU_MIB = 1769;
@@ -66,6 +68,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly modelLayer: ModelLayer;
   /** The layer with onnxruntime. */
   readonly runtimeLayer: OnnxRuntimeLayer;
+  /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
+  readonly versionRetention: VersionRetention | undefined;
   /** Its routes have this name. */
   readonly modelName: string;
   /** The integer version that clients may ask for. */
@@ -133,6 +137,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...givenOptions(props),
     });
+    checkEnvironmentAtSynth(this.function.node.defaultChild as CfnFunction);
     // CDK's own property would put X-Ray's wildcard into the policy that users' grants share.
     if (tracing !== Tracing.DISABLED) {
       const resource = this.function.node.defaultChild as CfnFunction;
@@ -143,6 +148,15 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
+    this.versionRetention = this.retainVersions(props.keepVersions);
+  }
+
+  private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {
+    if (keepVersions === undefined) return undefined;
+    const retention = VersionRetention.of(this);
+    const layers = [this.runtimeLayer, this.modelLayer];
+    retention.addFunction({ function: this.function, alias: this.alias, layers, keepVersions });
+    return retention;
   }
 
   /**

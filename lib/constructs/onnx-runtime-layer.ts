@@ -3,6 +3,7 @@ import { RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { toolVersion } from '../artifact/package-root.js';
 import { architectureName, chooseArchitecture } from './architecture.js';
+import { layerName } from './layer-name.js';
 import { onnxRuntimeAsset } from './prepared-asset.js';
 
 /** Properties of an `OnnxRuntimeLayer`. */
@@ -27,6 +28,8 @@ export interface OnnxRuntimeLayerProps {
 export class OnnxRuntimeLayer extends Construct {
   /** The layer version itself. */
   readonly layer: ILayerVersion;
+  /** What all of its versions are published as. */
+  readonly layerName: string;
   /** The architecture of its native library. */
   readonly architecture: Architecture;
   /** Unzipped size. */
@@ -40,7 +43,9 @@ export class OnnxRuntimeLayer extends Construct {
     const asset = onnxRuntimeAsset(architectureName(this.architecture));
     this.bytes = asset.bytes;
     this.digest = asset.digest;
+    this.layerName = layerName(this);
     this.layer = new LayerVersion(this, 'Layer', {
+      layerVersionName: this.layerName,
       code: asset.code,
       description: `onnxruntime ${toolVersion().onnxruntime} for ${this.architecture.name}`,
       compatibleArchitectures: [this.architecture],

@@ -16,6 +16,10 @@ export function predictFunctionAsset(): PreparedAsset {
   return preparedAsset(preparedPath('functions', 'predict'));
 }
 
+export function versionRetentionAsset(): PreparedAsset {
+  return preparedAsset(preparedPath('functions', 'version-retention'));
+}
+
 export function onnxRuntimeAsset(architecture: ArchitectureName): PreparedAsset {
   return preparedAsset(onnxruntimeLayerFolder(architecture));
 }

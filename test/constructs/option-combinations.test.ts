@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
@@ -12,7 +12,10 @@ import { App, Duration, Size, Stack } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
+import { CFN_LINT, lintTemplates } from '../support/cfn-lint.js';
+import { beyondLimits } from '../support/deployment-limits.js';
 import { findingsOf, nameRows, pairwise, propertiesOf, statementsOf } from '../support/option-combinations.js';
+import { requirePython } from '../support/python.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-combinations-'));
 const outdir = join(folder, 'cdk.out');
@@ -50,6 +53,7 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
     () => ({ timeout: Duration.seconds(1), apiTimeout: Duration.millis(50) }),
   ],
   concurrency: [() => ({}), () => ({ reservedConcurrentExecutions: 10 }), () => ({ reservedConcurrentExecutions: 0 })],
+  retention: [() => ({}), () => ({ keepVersions: 3 })],
   tracing: [() => ({}), () => ({ tracing: Tracing.ACTIVE }), () => ({ tracing: Tracing.PASS_THROUGH })],
   network: [
     () => ({}),
@@ -118,6 +122,8 @@ const NETWORK_INTERFACES = [
 ];
 /** In the order of the alternatives of `auth`. */
 const AUTHORIZATION_TYPES = ['AWS_IAM', 'JWT', 'CUSTOM', 'NONE'];
+const retentionLogGroupArn = { 'Fn::GetAtt': [expect.stringMatching(/^VersionRetentionLogs/), 'Arn'] };
+const functionArn = { 'Fn::GetAtt': [expect.stringMatching(/facesFunction/), 'Arn'] };
 const logGroupArn = { 'Fn::GetAtt': [expect.stringContaining('Logs'), 'Arn'] };
 /** The statements that a combination of options needs, and no other. */
 const expectedStatements = (options: Options): object[] => [
@@ -136,6 +142,9 @@ const expectedStatements = (options: Options): object[] => [
           Condition: { Null: { 'lambda:SourceFunctionArn': 'false' } },
         },
       ]),
+  ...(options.keepVersions === undefined
+    ? []
+    : [{ Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Effect: 'Allow', Resource: retentionLogGroupArn }]),
   ...(options.environmentEncryption === undefined
     ? []
     : [
@@ -144,6 +153,26 @@ const expectedStatements = (options: Options): object[] => [
           Effect: 'Allow',
           Resource: { 'Fn::GetAtt': [expect.stringMatching(/^Key/), 'Arn'] },
         },
+      ]),
+  ...(options.keepVersions === undefined
+    ? []
+    : [
+        { Action: ['lambda:ListAliases', 'lambda:ListVersionsByFunction'], Effect: 'Allow', Resource: functionArn },
+        { Action: 'lambda:DeleteFunction', Effect: 'Allow', Resource: { 'Fn::Join': ['', [functionArn, ':*']] } },
+        ...['Vision-OnnxRuntime', 'Vision-Models-faces-Model'].map((name) => ({
+          Action: 'lambda:DeleteLayerVersion',
+          Effect: 'Allow',
+          Resource: {
+            'Fn::Join': [
+              '',
+              [
+                'arn:',
+                { Ref: 'AWS::Partition' },
+                expect.stringMatching(new RegExp(`^:lambda:eu-west-1:123456789012:layer:${name}-[0-9A-F]{8}:\\*$`)),
+              ],
+            ],
+          },
+        })),
       ]),
 ];
 
@@ -176,23 +205,10 @@ describe('an endpoint has no finding, no policy and no value beyond what its opt
     for (const role of propertiesOf(template, 'AWS::IAM::Role')) expect(role).not.toHaveProperty('ManagedPolicyArns');
     template.resourceCountIs('AWS::IAM::ManagedPolicy', 0);
 
-    for (const lambda of propertiesOf(template, 'AWS::Lambda::Function')) {
-      expect(lambda.MemorySize).toBeLessThanOrEqual(10_240);
-      expect(lambda.MemorySize).toBeGreaterThanOrEqual(128);
-      expect(lambda.Timeout).toBeLessThanOrEqual(900);
-      const { Size: storage } = (lambda.EphemeralStorage ?? { Size: 512 }) as { Size: number };
-      expect(storage).toBeGreaterThanOrEqual(512);
-      expect(storage).toBeLessThanOrEqual(10_240);
-      expect((lambda.Layers as unknown[]).length).toBeLessThanOrEqual(5);
-    }
+    expect(beyondLimits(template)).toEqual([]);
     for (const integration of propertiesOf(template, 'AWS::ApiGatewayV2::Integration')) {
       expect(integration.PayloadFormatVersion).toBe('2.0');
-      expect(integration.TimeoutInMillis).toBeLessThanOrEqual(30_000);
-      expect(integration.TimeoutInMillis).toBeGreaterThanOrEqual(50);
       expect(integration.IntegrationUri).toEqual({ Ref: expect.stringContaining('Alias') });
-    }
-    for (const authorizer of propertiesOf(template, 'AWS::ApiGatewayV2::Authorizer')) {
-      expect(authorizer.AuthorizerResultTtlInSeconds ?? 0).toBeLessThanOrEqual(3600);
     }
     const authorizationTypes = propertiesOf(template, 'AWS::ApiGatewayV2::Route').map(
       (route) => route.AuthorizationType,
@@ -216,6 +232,46 @@ describe('an endpoint has no finding, no policy and no value beyond what its opt
     const expected = authorization === 'NONE' ? ['AwsSolutions-APIG4'] : [];
     expect([...new Set(findingsOf(build(row).app, outdir))]).toEqual(expected);
   });
+});
+
+describe('cfn-lint', () => {
+  const lint = (python: string, templates: Readonly<Record<string, object>>) => {
+    const linted = join(folder, 'linted');
+    mkdirSync(linted, { recursive: true });
+    const files = Object.entries(templates).map(([name, template]) => {
+      const file = join(linted, `${name}.json`);
+      writeFileSync(file, JSON.stringify(template));
+      return file;
+    });
+    return lintTemplates(python, files);
+  };
+
+  test('finds nothing in the template of any combination', ({ skip }) => {
+    const python = requirePython(CFN_LINT, skip);
+    const templates = rows.map((row, index) => [
+      String(index),
+      Template.fromStack(build(row).stack).toJSON() as object,
+    ]);
+    expect(lint(python, Object.fromEntries(templates))).toEqual([]);
+  }, 600_000);
+
+  test('would find a property that is not there and a value that is wrong', ({ skip }) => {
+    const python = requirePython(CFN_LINT, skip);
+    const broken = {
+      Resources: {
+        Group: {
+          Type: 'AWS::Logs::LogGroup',
+          Properties: { RetentionInDays: 31, Retention: 1 },
+          DeletionPolicy: 'Retain',
+          UpdateReplacePolicy: 'Retain',
+        },
+      },
+    };
+    expect(lint(python, { broken })).toEqual([
+      expect.stringMatching(/^broken\.json E\d+ Resources\/Group\/Properties\/Retention/),
+      expect.stringMatching(/^broken\.json E\d+ Resources\/Group\/Properties\/Retention/),
+    ]);
+  }, 120_000);
 });
 
 test('a wildcard that a user grants the role is found, whatever of ours is acknowledged', () => {
