@@ -1,4 +1,4 @@
-/** Serves a synthesized cloud assembly on this machine: API Gateway and Lambda in small. */
+/** Serves a synthesized cloud assembly on this machine: API Gateway and Lambda's Invoke API in small, on one port. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -12,14 +12,14 @@ import { FunctionPool, type PoolInvocation } from './function-pool.js';
 import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './http-answer.js';
 import { toHttpEvent } from './http-event.js';
 import { DEFAULT_REGION } from './intrinsics.js';
+import { answerInvoke, MAX_EVENT_BYTES } from './invoke-api.js';
 import { type LocalFunction, type LocalRoute, type LocalService, readLocalService } from './local-stack.js';
 import { chooseRuntime, layOutOptFolder } from './opt-folder.js';
+import { readRequestBody } from './request-body.js';
 import { RouteTable } from './route-table.js';
 
 /** What an HTTP API takes of a request's body. */
 const MAX_BODY_BYTES = 10 * 1024 * 1024;
-/** What Lambda takes of an event, synchronously invoked. */
-const MAX_EVENT_BYTES = 6 * 1024 * 1024;
 const DEFAULT_PORT = 3000;
 const DEFAULT_MAX_CONCURRENCY = 10;
 const DEFAULT_INIT_LIMIT_MS = 10_000;
@@ -61,10 +61,10 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   const region = options.region ?? process.env.AWS_REGION ?? DEFAULT_REGION;
   const service = readLocalService(readCloudAssembly(options.assembly), region);
   for (const warning of service.warnings) log(`warning: ${warning}`);
-  const runtimes = service.functions.map((localFunction) => ({
-    localFunction,
-    replaceRuntime: decideRuntime(localFunction, log),
-  }));
+  const runtimes = service.functions.flatMap((localFunction) => {
+    const replaceRuntime = decideRuntime(localFunction, service.routes, log);
+    return replaceRuntime === undefined ? [] : [{ localFunction, replaceRuntime }];
+  });
 
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-local-'));
   const pools = new Map<LocalFunction, FunctionPool>();
@@ -91,7 +91,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
     }
     const table = new RouteTable(service.routes);
     server = createServer((request, response) => {
-      serve(request, response, table, pools, log).catch((error: unknown) => {
+      serve(request, response, { table, pools, region, log }).catch((error: unknown) => {
         log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
         response.destroy();
       });
@@ -120,10 +120,16 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   };
 }
 
-function decideRuntime(localFunction: LocalFunction, log: (line: string) => void): boolean {
+/** Whether the installed onnxruntime takes the place of the layer's; undefined for a function without routes that cannot run here. */
+function decideRuntime(
+  localFunction: LocalFunction,
+  routes: readonly LocalRoute[],
+  log: (line: string) => void,
+): boolean | undefined {
   const choice = chooseRuntime(process.platform, process.arch, localFunction.architecture);
-  if (choice.kind === 'installed') log(`${localFunction.label}: ${choice.reason}`);
+  if (choice.kind !== 'layer') log(`${localFunction.label}: ${choice.reason}`);
   if (choice.kind !== 'impossible') return choice.kind === 'installed';
+  if (!routes.some((route) => route.function === localFunction)) return undefined;
   throw new ConfigurationError({
     code: 'ARCHITECTURE_MISMATCH',
     message: `${localFunction.id} cannot run here: ${choice.reason}.`,
@@ -133,12 +139,17 @@ function decideRuntime(localFunction: LocalFunction, log: (line: string) => void
   });
 }
 
+interface Serving {
+  readonly table: RouteTable;
+  readonly pools: ReadonlyMap<LocalFunction, FunctionPool>;
+  readonly region: string;
+  readonly log: (line: string) => void;
+}
+
 async function serve(
   request: IncomingMessage,
   response: ServerResponse,
-  table: RouteTable,
-  pools: ReadonlyMap<LocalFunction, FunctionPool>,
-  log: (line: string) => void,
+  { table, pools, region, log }: Serving,
 ): Promise<void> {
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
@@ -148,12 +159,25 @@ async function serve(
     response.end(method === 'HEAD' ? undefined : answer.body);
   };
 
+  const invoke = (localFunction: LocalFunction, requestId: string, payload: string) => {
+    const pool = pools.get(localFunction);
+    if (pool === undefined) throw new Error(`no pool for ${localFunction.id}`);
+    return pool.invoke(requestId, payload);
+  };
+  const invoked = await answerInvoke(request, {
+    functions: [...pools.keys()],
+    region,
+    invoke,
+    onInvoked: (localFunction, ended) => log(`invoked ${describe(localFunction, ended)}`),
+  });
+  if (invoked !== undefined) return send(invoked, "(Lambda's Invoke API)");
+
   const match = table.match(method, target.split('?')[0] ?? target);
   if (match === undefined) {
     request.resume();
     return send(gatewayAnswer(404, 'Not Found'), '(no route)');
   }
-  const body = await readBody(request);
+  const body = await readRequestBody(request, MAX_BODY_BYTES);
   if (body === undefined) {
     response.setHeader('connection', 'close');
     return send(gatewayAnswer(413, 'Request Entity Too Large'), `(body above ${MAX_BODY_BYTES} bytes)`);
@@ -175,20 +199,19 @@ async function serve(
   if (Buffer.byteLength(payload) > MAX_EVENT_BYTES) {
     return send(gatewayAnswer(413, 'Request Entity Too Large'), `(event above Lambda's ${MAX_EVENT_BYTES} bytes)`);
   }
-  const pool = pools.get(route.function);
-  if (pool === undefined) throw new Error(`no pool for ${route.function.id}`);
-
-  const invocation = pool.invoke(requestId, payload);
+  const invocation = invoke(route.function, requestId, payload);
   const timer = new AbortController();
   const result = await Promise.race([invocation, afterMs(route.timeoutMs, timer.signal)]);
   timer.abort();
   if (result === undefined) {
     // Lambda goes on with what nobody waits for any more; its end is worth a line.
-    void invocation.then((late) => log(`${method} ${target} ${describe(route, late)} after the API had given up`));
+    void invocation.then((late) =>
+      log(`${method} ${target} ${describe(route.function, late)} after the API had given up`),
+    );
     return send(gatewayAnswer(503, 'Service Unavailable'), `(no answer within ${route.timeoutMs} ms)`);
   }
   const answer = result.outcome.kind === 'response' ? answerOf(result.outcome.payload) : undefined;
-  send(answer ?? gatewayAnswer(500, 'Internal Server Error'), describe(route, result));
+  send(answer ?? gatewayAnswer(500, 'Internal Server Error'), describe(route.function, result));
 }
 
 function answerOf(payload: string): HttpAnswer | undefined {
@@ -200,8 +223,7 @@ function answerOf(payload: string): HttpAnswer | undefined {
 }
 
 /** `faces#1 cold: init 412 ms, run 35 ms, 183 of 1769 MiB` */
-function describe(route: LocalRoute, invocation: PoolInvocation): string {
-  const { function: localFunction } = route;
+function describe(localFunction: LocalFunction, invocation: PoolInvocation): string {
   const { outcome, initMs, runMs, peakMemoryMiB } = invocation;
   const start = initMs === undefined ? 'warm:' : `cold: init ${Math.round(initMs)} ms,`;
   const memory = peakMemoryMiB === undefined ? '' : `, ${peakMemoryMiB} of ${localFunction.memoryMiB} MiB`;
@@ -214,19 +236,6 @@ function describe(route: LocalRoute, invocation: PoolInvocation): string {
           ? `; ${outcome.errorType}: ${outcome.errorMessage}`
           : `; ${outcome.kind === 'exit' ? 'the environment ended' : 'init failed'}: ${outcome.reason}`;
   return `${localFunction.label}#${invocation.environment} ${start} run ${Math.round(runMs)} ms${memory}${failure}`;
-}
-
-/** A body, or undefined as soon as it is known to be too long. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 async function afterMs(milliseconds: number, signal: AbortSignal): Promise<undefined> {

@@ -9,6 +9,10 @@ export interface LocalFunction {
   /** What log lines call it: the model's name, else the logical id. */
   readonly label: string;
   readonly arn: string;
+  /** What it can be invoked by: its logical id, and the name that the template gives it. */
+  readonly names: readonly string[];
+  /** The version behind each alias and each version of the function. */
+  readonly versions: ReadonlyMap<string, string>;
   readonly codeFolder: string;
   /** In the order in which Lambda unpacks them into /opt. */
   readonly layerFolders: readonly string[];
@@ -32,6 +36,7 @@ export interface LocalRoute {
 
 export interface LocalService {
   readonly routes: readonly LocalRoute[];
+  /** Those behind routes, then every other one that can run here. */
   readonly functions: readonly LocalFunction[];
   /** What is in the templates and not served here. */
   readonly warnings: readonly string[];
@@ -66,12 +71,15 @@ export function readLocalService(stacks: readonly AssemblyStack[], region: strin
   }
   return {
     routes,
-    functions: [...new Set(routes.map((route) => route.function))],
+    functions: [...new Set([...routes.map((route) => route.function), ...services.flatMap((each) => each.functions)])],
     warnings: services.flatMap((service) => service.warnings),
   };
 }
 
-function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]; warnings: string[] } {
+function readStack(
+  stack: AssemblyStack,
+  region: string,
+): { routes: LocalRoute[]; functions: LocalFunction[]; warnings: string[] } {
   const evaluator = stackEvaluator(stack, region);
   const warnings: string[] = [];
   const functions = new Map<string, LocalFunction>();
@@ -120,7 +128,17 @@ function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]
       advice: 'The local host speaks payload format 2.0.',
     });
   }
-  return { routes, warnings };
+  for (const [id, resource] of Object.entries(stack.template.Resources)) {
+    if (resource.Type !== 'AWS::Lambda::Function' || functions.has(id)) continue;
+    try {
+      functions.set(id, readFunction(stack, evaluator, id, resource, warnings));
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      // Helpers of the CDK in other languages or as inline code are nothing to warn of.
+      if (error.code !== 'LOCAL_FUNCTION') warnings.push(`${id} cannot be invoked here. ${error.message}`);
+    }
+  }
+  return { routes, functions: [...functions.values()], warnings };
 }
 
 function readFunction(
@@ -155,6 +173,8 @@ function readFunction(
     id: `${stack.name}/${id}`,
     label: environment.CDK_ONNX_ARTIFACT?.split('/').at(-1) ?? id,
     arn: evaluator.text({ 'Fn::GetAtt': [id, 'Arn'] }),
+    names: [...new Set([id, evaluator.text(properties.FunctionName) || id])],
+    versions: versionsOf(stack, evaluator, id),
     codeFolder,
     layerFolders: (Array.isArray(layers) ? layers : []).map((arn) => layerFolder(stack, evaluator, id, String(arn))),
     handler: evaluator.text(properties.Handler),
@@ -164,6 +184,18 @@ function readFunction(
     timeoutSeconds: Number(timeout ?? DEFAULT_TIMEOUT_SECONDS),
     environment,
   };
+}
+
+/** By alias and by version. A version's number is its logical id here, as for what refers to it. */
+function versionsOf(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string): Map<string, string> {
+  const versions = new Map<string, string>();
+  for (const [id, { Type: type, Properties: properties }] of Object.entries(stack.template.Resources)) {
+    if (type !== 'AWS::Lambda::Version' && type !== 'AWS::Lambda::Alias') continue;
+    if (evaluator.text(properties.FunctionName).split(':').at(-1) !== functionId) continue;
+    if (type === 'AWS::Lambda::Version') versions.set(id, id);
+    else versions.set(evaluator.text(properties.Name), evaluator.text(properties.FunctionVersion));
+  }
+  return versions;
 }
 
 function layerFolder(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string, arn: string): string {

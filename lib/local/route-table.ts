@@ -65,14 +65,15 @@ function matchSegments(
     if (name === undefined) {
       if (actual !== expected) return undefined;
     } else if (greedy === '+') {
-      parameters[name] = decode(segments.slice(index).join('/'));
+      parameters[name] = decodePathSegment(segments.slice(index).join('/'));
       return parameters;
-    } else parameters[name] = decode(actual);
+    } else parameters[name] = decodePathSegment(actual);
   }
   return pattern.length === segments.length ? parameters : undefined;
 }
 
-function decode(text: string): string {
+/** Percent-decoded; as it is where it cannot be. */
+export function decodePathSegment(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
