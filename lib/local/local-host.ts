@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../errors.js';
 import { readCloudAssembly } from './cloud-assembly.js';
+import { isPreflight, preflightAnswer, withCors } from './cors.js';
 import { builtInRuntime, type RuntimeCommand } from './execution-environment.js';
 import { FunctionPool, type PoolInvocation } from './function-pool.js';
 import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './http-answer.js';
@@ -172,7 +173,13 @@ async function serve(
   });
   if (invoked !== undefined) return send(invoked, "(Lambda's Invoke API)");
 
-  const match = table.match(method, target.split('?')[0] ?? target);
+  const path = target.split('?')[0] ?? target;
+  const { origin } = request.headers;
+  if (isPreflight(method, request.headers)) {
+    const cors = table.cors(String(request.headers['access-control-request-method']), path);
+    if (cors !== undefined) return send(preflightAnswer(cors, origin), '(CORS preflight)');
+  }
+  const match = table.match(method, path);
   if (match === undefined) {
     request.resume();
     return send(gatewayAnswer(404, 'Not Found'), '(no route)');
@@ -211,7 +218,8 @@ async function serve(
     return send(gatewayAnswer(503, 'Service Unavailable'), `(no answer within ${route.timeoutMs} ms)`);
   }
   const answer = result.outcome.kind === 'response' ? answerOf(result.outcome.payload) : undefined;
-  send(answer ?? gatewayAnswer(500, 'Internal Server Error'), describe(route.function, result));
+  const answered = answer ?? gatewayAnswer(500, 'Internal Server Error');
+  send(route.cors === undefined ? answered : withCors(answered, route.cors, origin), describe(route.function, result));
 }
 
 function answerOf(payload: string): HttpAnswer | undefined {

@@ -1,6 +1,7 @@
 /** From templates to what the local host serves: HTTP APIs with their routes, and the functions behind them. */
 import { ConfigurationError } from '../errors.js';
 import { type AssemblyStack, record, type Template, type TemplateResource } from './cloud-assembly.js';
+import { type CorsConfiguration, readCorsConfiguration } from './cors.js';
 import { DEFAULT_REGION, type StackEvaluator, stackEvaluator } from './intrinsics.js';
 
 export interface LocalFunction {
@@ -32,6 +33,8 @@ export interface LocalRoute {
   /** How long the API waits for the function. */
   readonly timeoutMs: number;
   readonly payloadFormatVersion: string;
+  /** Of the route's API. */
+  readonly cors: CorsConfiguration | undefined;
 }
 
 export interface LocalService {
@@ -98,8 +101,10 @@ function readStack(
     return known;
   };
 
+  const corsOf = ({ Properties: { ApiId } }: TemplateResource) =>
+    readCorsConfiguration(evaluator.evaluate(stack.template.Resources[evaluator.text(ApiId)]?.Properties));
+
   const routes = Object.entries(stack.template.Resources).flatMap(([, resource]): LocalRoute[] => {
-    if (resource.Type === 'AWS::ApiGatewayV2::Api') warnings.push(...apiWarnings(resource));
     if (resource.Type !== 'AWS::ApiGatewayV2::Route') return [];
     const integrationId = evaluator.text(resource.Properties.Target).replace(/^integrations\//, '');
     const integration = stack.template.Resources[integrationId];
@@ -117,6 +122,7 @@ function readStack(
         function: functionByArn(evaluator.text(integration.Properties.IntegrationUri), integrationId),
         timeoutMs: Number(evaluator.evaluate(integration.Properties.TimeoutInMillis) ?? DEFAULT_API_TIMEOUT_MS),
         payloadFormatVersion: evaluator.text(integration.Properties.PayloadFormatVersion) || '1.0',
+        cors: corsOf(resource),
       },
     ];
   });
@@ -221,10 +227,4 @@ function refersToResource(value: unknown, resources: Template['Resources']): boo
     if (key === 'Fn::Sub') names.push(...[...String(first).matchAll(/\$\{([^!}.]+)/g)].map(([, name = '']) => name));
     return names.some((name) => Object.hasOwn(resources, name)) || refersToResource(argument, resources);
   });
-}
-
-function apiWarnings(resource: TemplateResource): string[] {
-  return resource.Properties.CorsConfiguration === undefined
-    ? []
-    : ['The API has a CORS configuration, which is not applied here.'];
 }

@@ -1,3 +1,4 @@
+import type { CorsConfiguration } from './cors.js';
 import type { LocalRoute } from './local-stack.js';
 
 export interface RouteMatch {
@@ -19,7 +20,7 @@ export class RouteTable {
   private readonly candidates: readonly Candidate[];
   private readonly fallback: LocalRoute | undefined;
 
-  constructor(routes: readonly LocalRoute[]) {
+  constructor(private readonly routes: readonly LocalRoute[]) {
     this.fallback = routes.find((route) => route.routeKey === '$default');
     this.candidates = routes
       .filter((route) => route !== this.fallback)
@@ -39,6 +40,12 @@ export class RouteTable {
       if (pathParameters !== undefined) return { route, pathParameters };
     }
     return this.fallback === undefined ? undefined : { route: this.fallback, pathParameters: {} };
+  }
+
+  /** What a preflight for a method and path is answered by: the route's API, and where there is no such route the first one with CORS. */
+  cors(method: string, path: string): CorsConfiguration | undefined {
+    const match = this.match(method, path);
+    return match === undefined ? this.routes.find(({ cors }) => cors !== undefined)?.cors : match.route.cors;
   }
 }
 
