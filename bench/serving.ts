@@ -7,7 +7,7 @@ import { buildArtifact } from '../lib/compiler/build.js';
 import { decodeAlignedBase64 } from '../lib/protocol/aligned-body.js';
 import { decodeInferRequest } from '../lib/protocol/infer-request.js';
 import { HOST_ARCHITECTURE, prepareFunction } from '../test/support/predict-function.js';
-import { pythonWith } from './python-environment.js';
+import { pythonWith } from '../test/support/python-environment.js';
 import { median, type Suite, type SuiteContext } from './suite.js';
 
 const root = join(import.meta.dirname, '..');
