@@ -81,6 +81,7 @@ describe('tritonclient: an error is an InferenceServerException with status and 
   conforms('for a wrong rank', 'error_wrong_rank');
   conforms('for an unknown output', 'error_unknown_output');
   conforms('for bytes that are not UTF-8', 'error_not_utf8');
+  conforms('for bytes with a NUL', 'error_nul');
   conforms('for the classification extension', 'error_classification');
   conforms('for the shared memory extension', 'error_shared_memory');
   conforms('for a compressed request', 'error_compressed');

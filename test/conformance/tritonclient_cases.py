@@ -23,7 +23,7 @@ def edge_values(datatype):
     """The values where a codec goes wrong, if it does, in a row of the data type."""
     dtype = triton_to_np_dtype(datatype)
     if datatype == "BYTES":
-        return np.array([["", "plain", 'quote " and \\ and /', "newline\n\0", "Zürich", "日本", "😀", "{}"]], dtype=np.object_)
+        return np.array([["", "plain", 'quote " and \\ and /', "newline\n", "Zürich", "日本", "😀", "{}"]], dtype=np.object_)
     if datatype == "BOOL":
         return np.array([[True, False, True]], dtype=dtype)
     if datatype.startswith("FP"):
@@ -236,6 +236,14 @@ def error_not_utf8():
     expect_error(
         lambda: infer_one("BYTES", np.array([[b"\xff\xfe"]], dtype=np.object_), "binary", "binary"), "400", "is not UTF-8"
     )
+
+
+def error_nul():
+    """onnxruntime-node would cut the string there."""
+    for form in ["binary", "json"]:
+        expect_error(
+            lambda: infer_one("BYTES", np.array([["a\0b"]], dtype=np.object_), form, "json"), "400", "has a NUL character"
+        )
 
 
 def error_classification():
