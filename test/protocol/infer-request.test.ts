@@ -206,6 +206,12 @@ describe('elements in the binary form', () => {
     expect(refusal(act)).toMatchObject({ code: 'HEADER_LENGTH_BEYOND_BODY' });
   });
 
+  it("may have null for data, as KServe's client sends it where there are no elements", () => {
+    const input = { datatype: 'FP32', shape: [0, 2], data: null, parameters: { binary_data_size: 0 } };
+    const { inputs } = decodeBinary(input, new Uint8Array(), oneInput('float32', ['N', 2]));
+    expect(inputs).toMatchObject([{ shape: [0, 2], data: new Float32Array() }]);
+  });
+
   it('fail when the document is said to be shorter than it is', () => {
     const act = () => decodeBinary({ ...floats, data: [1, 2] }, new Uint8Array(), oneInput('float32', ['N']), 20);
     const error = refusal(act);
