@@ -1,9 +1,10 @@
 /** NVIDIA's client of Open Inference Protocol V2, unchanged, against a served endpoint. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { PythonWorker } from '../support/python-worker.js';
 import { DATATYPES, type ServedEndpoint, serveModels } from './endpoint.js';
-import { clientPython, requireClient } from './python-clients.js';
+import { pythonCases } from './python-cases.js';
+import { clientPython } from './python-clients.js';
 
 let endpoint: ServedEndpoint | undefined;
 let client: PythonWorker | undefined;
@@ -20,12 +21,7 @@ afterAll(async () => {
   await endpoint?.close();
 });
 
-/** A case of the conformance list, and the Python function that is the case. */
-function conforms(name: string, python: string, values: Readonly<Record<string, unknown>> = {}): void {
-  test(name, async ({ skip }) => {
-    await requireClient(client, skip).call(python, values);
-  });
-}
+const conforms = pythonCases(() => client);
 
 describe('tritonclient: the server', () => {
   conforms('is live', 'server_live');
