@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type EnvironmentOptions, type EnvironmentOutcome, ExecutionEnvironment } from './execution-environment.js';
 
 export interface FunctionPoolOptions extends Omit<EnvironmentOptions, 'logStream' | 'temporaryFolder'> {
@@ -22,11 +23,15 @@ export interface PoolInvocation {
   readonly runMs: number;
   /** Of the environment so far, in MiB. */
   readonly peakMemoryMiB: number | undefined;
+  /** What the function wrote meanwhile; with a cold start, what it wrote before too. */
+  readonly lines: readonly string[];
 }
 
 interface Slot {
   readonly number: number;
   readonly environment: ExecutionEnvironment;
+  /** Written since the last invocation. */
+  readonly lines: string[];
 }
 
 interface Call {
@@ -34,6 +39,8 @@ interface Call {
   readonly payload: string;
   readonly onStream: ((stream: Readable) => void) | undefined;
 }
+/** More than anybody asks for; a function that writes on while it is idle must not fill the memory. */
+const MAX_KEPT_LINES = 1000;
 
 export class FunctionPool {
   private readonly idle: Slot[] = [];
@@ -78,7 +85,7 @@ export class FunctionPool {
 
     if (this.closed) {
       const outcome = { kind: 'exit', reason: 'the host is stopping' } as const;
-      return { outcome, environment: 0, initMs: undefined, runMs: 0, peakMemoryMiB: undefined };
+      return { outcome, environment: 0, initMs: undefined, runMs: 0, peakMemoryMiB: undefined, lines: [] };
     }
     const begin = performance.now();
     let slot = this.newSlot();
@@ -94,7 +101,7 @@ export class FunctionPool {
     if (init.kind === 'ready') return await this.runIn(slot, call, remainingMs, initMs);
     const outcome: PoolInvocation['outcome'] =
       init.kind === 'timeout' ? { kind: 'timeout' } : { kind: 'init-failed', reason: init.reason };
-    return { outcome, environment: slot.number, initMs, runMs: 0, peakMemoryMiB: undefined };
+    return { outcome, environment: slot.number, initMs, runMs: 0, peakMemoryMiB: undefined, lines: slot.lines };
   }
 
   private async runIn(
@@ -107,8 +114,12 @@ export class FunctionPool {
     const outcome = await slot.environment.invoke(requestId, payload, limitMs, onStream);
     const runMs = performance.now() - begin;
     const peakMemoryMiB = slot.environment.peakMemoryMiB();
+    // What the function wrote before it answered lies in its pipes by now, and is read in this turn of the event loop or the next.
+    await nextTurn();
+    await nextTurn();
+    const lines = slot.lines.splice(0);
     if (slot.environment.isAlive) this.idle.push(slot);
-    return { outcome, environment: slot.number, initMs, runMs, peakMemoryMiB };
+    return { outcome, environment: slot.number, initMs, runMs, peakMemoryMiB, lines };
   }
 
   private takeIdle(): Slot | undefined {
@@ -121,13 +132,19 @@ export class FunctionPool {
   private newSlot(): Slot {
     this.started += 1;
     const number = this.started;
+    const lines: string[] = [];
     const environment = new ExecutionEnvironment({
       ...this.options,
+      onLine: (line) => {
+        lines.push(line);
+        if (lines.length > MAX_KEPT_LINES) lines.shift();
+        this.options.onLine(line);
+      },
       temporaryFolder: join(this.options.temporaryFolder, `environment-${number}`),
       logStream: `local/[$LATEST]${randomUUID().replaceAll('-', '')}`,
     });
     this.live.add(environment);
     void environment.exited.then(() => this.live.delete(environment));
-    return { number, environment };
+    return { number, environment, lines };
   }
 }

@@ -1,4 +1,4 @@
-/** Serves a synthesized cloud assembly on this machine: API Gateway and Lambda in small. */
+/** Serves a synthesized cloud assembly on this machine: API Gateway and Lambda's Invoke API in small, on one port. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,7 @@ import { readCloudAssembly } from './cloud-assembly.js';
 import { builtInRuntime, type RuntimeCommand } from './execution-environment.js';
 import { FunctionPool } from './function-pool.js';
 import { DEFAULT_REGION } from './intrinsics.js';
-import { type LocalFunction, type LocalService, readLocalService } from './local-stack.js';
+import { type LocalFunction, type LocalRoute, type LocalService, readLocalService } from './local-stack.js';
 import { chooseRuntime, layOutOptFolder } from './opt-folder.js';
 import { readableLines } from './readable-line.js';
 import { RouteTable } from './route-table.js';
@@ -56,10 +56,10 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   const region = options.region ?? process.env.AWS_REGION ?? DEFAULT_REGION;
   const service = readLocalService(readCloudAssembly(options.assembly), region);
   for (const warning of service.warnings) log(`warning: ${warning}`);
-  const runtimes = service.functions.map((localFunction) => ({
-    localFunction,
-    replaceRuntime: decideRuntime(localFunction, log),
-  }));
+  const runtimes = service.functions.flatMap((localFunction) => {
+    const replaceRuntime = decideRuntime(localFunction, service.routes, log);
+    return replaceRuntime === undefined ? [] : [{ localFunction, replaceRuntime }];
+  });
 
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-local-'));
   const pools = new Map<LocalFunction, FunctionPool>();
@@ -88,7 +88,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
     }
     const table = new RouteTable(service.routes);
     server = createServer((request, response) => {
-      serveRequest(request, response, { table, pools, log }).catch((error: unknown) => {
+      serveRequest(request, response, { table, pools, region, log }).catch((error: unknown) => {
         log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
         response.destroy();
       });
@@ -117,10 +117,16 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   };
 }
 
-function decideRuntime(localFunction: LocalFunction, log: (line: string) => void): boolean {
+/** Whether the installed onnxruntime takes the place of the layer's; undefined for a function without routes that cannot run here. */
+function decideRuntime(
+  localFunction: LocalFunction,
+  routes: readonly LocalRoute[],
+  log: (line: string) => void,
+): boolean | undefined {
   const choice = chooseRuntime(process.platform, process.arch, localFunction.architecture);
-  if (choice.kind === 'installed') log(`${localFunction.label}: ${choice.reason}`);
+  if (choice.kind !== 'layer') log(`${localFunction.label}: ${choice.reason}`);
   if (choice.kind !== 'impossible') return choice.kind === 'installed';
+  if (!routes.some((route) => route.function === localFunction)) return undefined;
   throw new ConfigurationError({
     code: 'ARCHITECTURE_MISMATCH',
     message: `${localFunction.id} cannot run here: ${choice.reason}.`,

@@ -1,6 +1,7 @@
 /** From templates to what the local host serves: HTTP APIs and REST APIs with their routes, and the functions behind them. */
 import { ConfigurationError } from '../errors.js';
 import { type AssemblyStack, record, type Template, type TemplateResource } from './cloud-assembly.js';
+import { type CorsConfiguration, readCorsConfiguration } from './cors.js';
 import { DEFAULT_REGION, type StackEvaluator, stackEvaluator } from './intrinsics.js';
 import { type RestRoute, readRestRoutes } from './rest-api-routes.js';
 
@@ -10,6 +11,10 @@ export interface LocalFunction {
   /** What log lines call it: the model's name, else the logical id. */
   readonly label: string;
   readonly arn: string;
+  /** What it can be invoked by: its logical id, and the name that the template gives it. */
+  readonly names: readonly string[];
+  /** The version behind each alias and each version of the function. */
+  readonly versions: ReadonlyMap<string, string>;
   readonly codeFolder: string;
   /** In the order in which Lambda unpacks them into /opt. */
   readonly layerFolders: readonly string[];
@@ -31,10 +36,13 @@ export interface LocalRoute {
   readonly payloadFormatVersion: string;
   /** Of a REST API; undefined for a route of an HTTP API. */
   readonly rest?: RestRoute;
+  /** Of the route's API. */
+  readonly cors: CorsConfiguration | undefined;
 }
 
 export interface LocalService {
   readonly routes: readonly LocalRoute[];
+  /** Those behind routes, then every other one that can run here. */
   readonly functions: readonly LocalFunction[];
   /** What is in the templates and not served here. */
   readonly warnings: readonly string[];
@@ -69,12 +77,15 @@ export function readLocalService(stacks: readonly AssemblyStack[], region: strin
   }
   return {
     routes,
-    functions: [...new Set(routes.map((route) => route.function))],
+    functions: [...new Set([...routes.map((route) => route.function), ...services.flatMap((each) => each.functions)])],
     warnings: services.flatMap((service) => service.warnings),
   };
 }
 
-function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]; warnings: string[] } {
+function readStack(
+  stack: AssemblyStack,
+  region: string,
+): { routes: LocalRoute[]; functions: LocalFunction[]; warnings: string[] } {
   const evaluator = stackEvaluator(stack, region);
   const warnings: string[] = [];
   const functions = new Map<string, LocalFunction>();
@@ -93,8 +104,10 @@ function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]
     return known;
   };
 
+  const corsOf = ({ Properties: { ApiId } }: TemplateResource) =>
+    readCorsConfiguration(evaluator.evaluate(stack.template.Resources[evaluator.text(ApiId)]?.Properties));
+
   const routes = Object.entries(stack.template.Resources).flatMap(([, resource]): LocalRoute[] => {
-    if (resource.Type === 'AWS::ApiGatewayV2::Api') warnings.push(...apiWarnings(resource));
     if (resource.Type !== 'AWS::ApiGatewayV2::Route') return [];
     const integrationId = evaluator.text(resource.Properties.Target).replace(/^integrations\//, '');
     const integration = stack.template.Resources[integrationId];
@@ -112,6 +125,7 @@ function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]
         function: functionByArn(evaluator.text(integration.Properties.IntegrationUri), integrationId),
         timeoutMs: Number(evaluator.evaluate(integration.Properties.TimeoutInMillis) ?? DEFAULT_API_TIMEOUT_MS),
         payloadFormatVersion: evaluator.text(integration.Properties.PayloadFormatVersion) || '1.0',
+        cors: corsOf(resource),
       },
     ];
   });
@@ -124,7 +138,21 @@ function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]
     });
   }
   const rest = readRestRoutes(stack, evaluator, functionByArn);
-  return { routes: [...routes, ...rest.routes], warnings: [...warnings, ...rest.warnings] };
+  for (const [id, resource] of Object.entries(stack.template.Resources)) {
+    if (resource.Type !== 'AWS::Lambda::Function' || functions.has(id)) continue;
+    try {
+      functions.set(id, readFunction(stack, evaluator, id, resource, warnings));
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      // Helpers of the CDK in other languages or as inline code are nothing to warn of.
+      if (error.code !== 'LOCAL_FUNCTION') warnings.push(`${id} cannot be invoked here. ${error.message}`);
+    }
+  }
+  return {
+    routes: [...routes, ...rest.routes],
+    functions: [...functions.values()],
+    warnings: [...warnings, ...rest.warnings],
+  };
 }
 
 function readFunction(
@@ -159,6 +187,8 @@ function readFunction(
     id: `${stack.name}/${id}`,
     label: environment.CDK_ONNX_ARTIFACT?.split('/').at(-1) ?? id,
     arn: evaluator.text({ 'Fn::GetAtt': [id, 'Arn'] }),
+    names: [...new Set([id, evaluator.text(properties.FunctionName) || id])],
+    versions: versionsOf(stack, evaluator, id),
     codeFolder,
     layerFolders: (Array.isArray(layers) ? layers : []).map((arn) => layerFolder(stack, evaluator, id, String(arn))),
     handler: evaluator.text(properties.Handler),
@@ -168,6 +198,18 @@ function readFunction(
     timeoutSeconds: Number(timeout ?? DEFAULT_TIMEOUT_SECONDS),
     environment,
   };
+}
+
+/** By alias and by version. A version's number is its logical id here, as for what refers to it. */
+function versionsOf(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string): Map<string, string> {
+  const versions = new Map<string, string>();
+  for (const [id, { Type: type, Properties: properties }] of Object.entries(stack.template.Resources)) {
+    if (type !== 'AWS::Lambda::Version' && type !== 'AWS::Lambda::Alias') continue;
+    if (evaluator.text(properties.FunctionName).split(':').at(-1) !== functionId) continue;
+    if (type === 'AWS::Lambda::Version') versions.set(id, id);
+    else versions.set(evaluator.text(properties.Name), evaluator.text(properties.FunctionVersion));
+  }
+  return versions;
 }
 
 function layerFolder(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string, arn: string): string {
@@ -193,10 +235,4 @@ function refersToResource(value: unknown, resources: Template['Resources']): boo
     if (key === 'Fn::Sub') names.push(...[...String(first).matchAll(/\$\{([^!}.]+)/g)].map(([, name = '']) => name));
     return names.some((name) => Object.hasOwn(resources, name)) || refersToResource(argument, resources);
   });
-}
-
-function apiWarnings(resource: TemplateResource): string[] {
-  return resource.Properties.CorsConfiguration === undefined
-    ? []
-    : ['The API has a CORS configuration, which is not applied here.'];
 }

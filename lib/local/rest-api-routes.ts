@@ -57,6 +57,7 @@ export function readRestRoutes(
         function: functionByArn(evaluator.text(integration.Uri), id),
         timeoutMs: Number(evaluator.evaluate(integration.TimeoutInMillis) ?? DEFAULT_TIMEOUT_MS),
         payloadFormatVersion: '1.0',
+        cors: undefined,
         rest: {
           resource,
           stage: stages.get(apiId) ?? '',

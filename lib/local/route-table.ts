@@ -1,3 +1,4 @@
+import type { CorsConfiguration } from './cors.js';
 import type { LocalRoute } from './local-stack.js';
 
 export interface RouteMatch {
@@ -64,6 +65,12 @@ export class RouteTable {
     }
     return this.fallback === undefined ? undefined : { route: this.fallback, pathParameters: {} };
   }
+
+  /** What a preflight for a method and path is answered by: the route's API, and where there is no such route the first one with CORS. */
+  cors(method: string, path: string): CorsConfiguration | undefined {
+    const match = this.match(method, path);
+    return match === undefined ? this.routes.find(({ cors }) => cors !== undefined)?.cors : match.route.cors;
+  }
 }
 
 function pathOf(target: string): string {
@@ -93,14 +100,15 @@ function matchSegments(
     if (name === undefined) {
       if (actual !== expected) return undefined;
     } else if (greedy === '+') {
-      parameters[name] = decode(segments.slice(index).join('/'));
+      parameters[name] = decodePathSegment(segments.slice(index).join('/'));
       return parameters;
-    } else parameters[name] = decode(actual);
+    } else parameters[name] = decodePathSegment(actual);
   }
   return pattern.length === segments.length ? parameters : undefined;
 }
 
-function decode(text: string): string {
+/** Percent-decoded; as it is where it cannot be. */
+export function decodePathSegment(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

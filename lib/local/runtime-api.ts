@@ -22,12 +22,19 @@ export type InvocationOutcome =
   | { readonly kind: 'response'; readonly payload: string }
   /** The stream that `onStream` got has ended. */
   | { readonly kind: 'streamed' }
-  | { readonly kind: 'error'; readonly errorType: string; readonly errorMessage: string };
+  | ({ readonly kind: 'error' } & FunctionError);
+
+/** What a runtime client says of a failure. */
+export interface FunctionError {
+  readonly errorType: string;
+  readonly errorMessage: string;
+  readonly trace?: readonly string[];
+}
 
 export interface RuntimeApiEvents {
   /** The runtime has loaded the function and asks for its first invocation. */
   onReady(): void;
-  onInitError(error: { readonly errorType: string; readonly errorMessage: string }): void;
+  onInitError(error: FunctionError): void;
   onOutcome(requestId: string, outcome: InvocationOutcome): void;
 }
 
@@ -175,13 +182,14 @@ async function readBody(request: IncomingMessage, limit: number): Promise<string
   return bytes <= limit ? Buffer.concat(chunks).toString('utf8') : undefined;
 }
 
-function parseError(
-  body: string | undefined,
-  header: string | string[] | undefined,
-): { readonly errorType: string; readonly errorMessage: string } {
+function parseError(body: string | undefined, header: string | string[] | undefined): FunctionError {
   try {
-    const { errorType, errorMessage } = JSON.parse(body ?? '') as { errorType?: unknown; errorMessage?: unknown };
-    return { errorType: String(errorType), errorMessage: String(errorMessage) };
+    const { errorType, errorMessage, trace } = JSON.parse(body ?? '') as Partial<Record<keyof FunctionError, unknown>>;
+    return {
+      errorType: String(errorType),
+      errorMessage: String(errorMessage),
+      ...(Array.isArray(trace) ? { trace: trace.map(String) } : {}),
+    };
   } catch {
     return { errorType: String(header ?? 'Unknown'), errorMessage: 'The function failed without saying why.' };
   }

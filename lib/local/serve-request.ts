@@ -2,11 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
+import { isPreflight, preflightAnswer, withCors } from './cors.js';
 import type { FunctionPool, PoolInvocation } from './function-pool.js';
 import { API_KEY_MISSING, HTTP_API_ERRORS, headerMissing, REST_API_ERRORS } from './gateway-errors.js';
 import { type HttpAnswer, toHttpAnswer } from './http-answer.js';
 import { type ReceivedRequest, toHttpEvent } from './http-event.js';
+import { answerInvoke, MAX_EVENT_BYTES } from './invoke-api.js';
 import type { LocalFunction, LocalRoute } from './local-stack.js';
+import { readRequestBody } from './request-body.js';
 import { readStreamHead, toRestAnswer } from './rest-answer.js';
 import type { RestRoute } from './rest-api-routes.js';
 import { toRestEvent } from './rest-event.js';
@@ -14,19 +17,18 @@ import type { RouteTable } from './route-table.js';
 
 /** What API Gateway takes of a request's body. */
 const MAX_BODY_BYTES = 10 * 1024 * 1024;
-/** What Lambda takes of an event, synchronously invoked. */
-const MAX_EVENT_BYTES = 6 * 1024 * 1024;
 
 export interface Serving {
   readonly table: RouteTable;
   readonly pools: ReadonlyMap<LocalFunction, FunctionPool>;
+  readonly region: string;
   readonly log: (line: string) => void;
 }
 
 export async function serveRequest(
   request: IncomingMessage,
   response: ServerResponse,
-  { table, pools, log }: Serving,
+  { table, pools, region, log }: Serving,
 ): Promise<void> {
   const method = request.method ?? 'GET';
   const target = request.url ?? '/';
@@ -36,6 +38,24 @@ export async function serveRequest(
     response.end(method === 'HEAD' ? undefined : answer.body);
   };
 
+  const poolOf = (localFunction: LocalFunction): FunctionPool => {
+    const pool = pools.get(localFunction);
+    if (pool === undefined) throw new Error(`no pool for ${localFunction.id}`);
+    return pool;
+  };
+  const invoked = await answerInvoke(request, {
+    functions: [...pools.keys()],
+    region,
+    invoke: (localFunction, id, payload) => poolOf(localFunction).invoke(id, payload),
+    onInvoked: (localFunction, ended) => log(`invoked ${describe(localFunction, ended)}`),
+  });
+  if (invoked !== undefined) return send(invoked, "(Lambda's Invoke API)");
+
+  const { origin } = request.headers;
+  if (isPreflight(method, request.headers)) {
+    const cors = table.cors(String(request.headers['access-control-request-method']), target.split('?')[0] ?? target);
+    if (cors !== undefined) return send(preflightAnswer(cors, origin), '(CORS preflight)');
+  }
   const found = table.find(method, target);
   if (found === undefined) {
     request.resume();
@@ -48,7 +68,7 @@ export async function serveRequest(
     request.resume();
     return send(refusal, '(refused by the API)');
   }
-  const body = await readBody(request);
+  const body = await readRequestBody(request, MAX_BODY_BYTES);
   if (body === undefined) {
     response.setHeader('connection', 'close');
     return send(errors.tooLarge, `(body above ${MAX_BODY_BYTES} bytes)`);
@@ -69,27 +89,27 @@ export async function serveRequest(
   if (Buffer.byteLength(payload) > MAX_EVENT_BYTES) {
     return send(errors.tooLarge, `(event above Lambda's ${MAX_EVENT_BYTES} bytes)`);
   }
-  const pool = pools.get(route.function);
-  if (pool === undefined) throw new Error(`no pool for ${route.function.id}`);
-
   const streamed = route.rest?.streaming === true ? new StreamedAnswer(response, method === 'HEAD') : undefined;
-  const invocation = pool.invoke(requestId, payload, streamed?.take);
+  const invocation = poolOf(route.function).invoke(requestId, payload, streamed?.take);
   const timer = new AbortController();
   const result = await Promise.race([invocation, afterMs(route.timeoutMs, timer.signal)]);
   timer.abort();
   if (result === undefined) {
     // Lambda goes on with what nobody waits for any more; its end is worth a line.
-    void invocation.then((late) => log(`${method} ${target} ${describe(route, late)} after the API had given up`));
+    void invocation.then((late) =>
+      log(`${method} ${target} ${describe(route.function, late)} after the API had given up`),
+    );
     const detail = `(no answer within ${route.timeoutMs} ms)`;
     if (streamed?.giveUp() === true) return log(`${method} ${target} ${response.statusCode} cut off ${detail}`);
     return send(errors.timeout, detail);
   }
   const { outcome } = result;
   if ((await streamed?.conclude(outcome.kind === 'streamed')) === true) {
-    return log(`${method} ${target} ${response.statusCode} ${describe(route, result)}`);
+    return log(`${method} ${target} ${response.statusCode} ${describe(route.function, result)}`);
   }
   const answer = outcome.kind === 'response' ? answerOf(outcome.payload, request, route) : undefined;
-  send(answer ?? errors.failed, describe(route, result));
+  const answered = answer ?? errors.failed;
+  send(route.cors === undefined ? answered : withCors(answered, route.cors, origin), describe(route.function, result));
 }
 
 /** What a REST API asks of a request before it invokes a function, as far as it is asked here. */
@@ -167,8 +187,7 @@ function answerOf(payload: string, request: IncomingMessage, { rest }: LocalRout
 }
 
 /** `faces#1 cold: init 412 ms, run 35 ms, 183 of 1769 MiB` */
-function describe(route: LocalRoute, invocation: PoolInvocation): string {
-  const { function: localFunction } = route;
+function describe(localFunction: LocalFunction, invocation: PoolInvocation): string {
   const { outcome, initMs, runMs, peakMemoryMiB } = invocation;
   const start = initMs === undefined ? 'warm:' : `cold: init ${Math.round(initMs)} ms,`;
   const memory = peakMemoryMiB === undefined ? '' : `, ${peakMemoryMiB} of ${localFunction.memoryMiB} MiB`;
@@ -190,19 +209,6 @@ function describeFailure(outcome: PoolInvocation['outcome'], { timeoutSeconds }:
     case 'init-failed':
       return `; init failed: ${outcome.reason}`;
   }
-}
-
-/** A body, or undefined as soon as it is known to be too long. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 async function afterMs(milliseconds: number, signal: AbortSignal): Promise<undefined> {

@@ -197,7 +197,8 @@ function binarySize(input: JsonObject, available: number, label: string): number
       'Send it as an integer from 0: the bytes that the tensor takes.',
     );
   }
-  if (input.data !== undefined) {
+  // KServe's client sends null where a binary tensor has no elements.
+  if (input.data !== undefined && input.data !== null) {
     throw badRequest(
       'DATA_TWICE',
       `${label} has both data and binary_data_size.`,

@@ -1,6 +1,7 @@
 /** A tensor's `data` in a JSON request: flat in row-major order, or nested as its shape is. */
 import type { DataType } from '../artifact/manifest.js';
 import { badRequest, quoted, shapeText } from './bad-request.js';
+import { checkString } from './check-string.js';
 import { allocate, BIG_INTEGER_RANGES, INTEGER_RANGES, v2DataType } from './data-types.js';
 import { integerOfLiteral } from './exact-integers.js';
 import { toFloat16Bits } from './float16.js';
@@ -21,7 +22,7 @@ export interface JsonTensor {
 const MAX_HALF = 0x7c00;
 
 /**
- * @throws RequestError `DATA_INVALID`, `ELEMENT_COUNT_MISMATCH`, `NESTING_MISMATCH`, `ELEMENT_INVALID`, `ELEMENT_OUT_OF_RANGE`
+ * @throws RequestError `DATA_INVALID`, `ELEMENT_COUNT_MISMATCH`, `NESTING_MISMATCH`, `ELEMENT_INVALID`, `ELEMENT_OUT_OF_RANGE`, `STRING_INVALID`
  */
 export function readJsonTensor(tensor: JsonTensor): TensorData {
   const elements = flatten(tensor.data, tensor);
@@ -88,6 +89,7 @@ function nestingMismatch(row: unknown, axis: number, shape: readonly number[], l
 function readStrings(elements: readonly unknown[], tensor: JsonTensor): readonly string[] {
   return elements.map((element, index) => {
     if (typeof element !== 'string') throw elementInvalid(tensor, index, element, 'strings');
+    checkString(element, index, tensor.label);
     return element;
   });
 }

@@ -1,23 +1,20 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { pythonWith } from '../../bench/python-environment.js';
+import { pythonIfMade, pythonWith } from './python-environment.js';
 
 const cache = join(import.meta.dirname, '../../.cache');
 /** Longer than any installation takes: an older lock is that of a process that was killed. */
 const LOCK_MS = 600_000;
 const PAUSE_MS = 200;
 
-/** For the start of a test: a Python with these packages, after skipping the test, or failing under CI=true, where it cannot be made. */
+/** For the start of a test: a Python with these packages. Under CI=true it is made; elsewhere the test is skipped where it was not made before. */
 export function requirePython(requirements: readonly string[], skip: (note: string) => void): string {
-  try {
-    return oneAtATime(() => pythonWith(requirements));
-  } catch (error) {
-    const note = `skipped: needs python3 with venv and ${requirements.join(', ')} from PyPI`;
-    if (process.env.CI === 'true') throw new Error(note, { cause: error });
-    skip(note);
-    // skip() has ended the test by throwing.
-    throw new Error('unreachable');
-  }
+  if (process.env.CI === 'true') return oneAtATime(() => pythonWith(requirements));
+  const made = pythonIfMade(requirements);
+  if (made !== undefined) return made;
+  skip(`skipped: needs ${requirements.join(', ')} from PyPI, which CI=true installs into .cache`);
+  // skip() has ended the test by throwing.
+  throw new Error('unreachable');
 }
 
 /** Test files run in processes of their own, and several need the same environment. */
