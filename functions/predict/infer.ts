@@ -5,6 +5,7 @@ import { decodeInferRequest, type InferBody } from '../../lib/protocol/infer-req
 import { encodeInferResponse } from '../../lib/protocol/infer-response.js';
 import { type HttpRequest, type HttpResponse, jsonResponse, mediaType, refuseEncodedBody } from './http.js';
 import type { Model } from './model.js';
+import { checkTextSize } from './result-size.js';
 
 const HEADER_LENGTH = 'inference-header-content-length';
 const MEDIA_TYPES = ['application/json', 'application/octet-stream', ''];
@@ -18,11 +19,13 @@ export async function infer(request: HttpRequest, { artifact, run }: Model): Pro
     outputs.map((output) => output.name),
   );
   const forms = new Map(outputs.map((output) => [output.name, output.form]));
+  const formed = results.map((tensor) => ({ ...tensor, form: forms.get(tensor.name) ?? 'json' }));
+  for (const { form, data } of formed) if (form === 'json') checkTextSize(data.length);
   const { text, binary } = encodeInferResponse({
     modelName: name,
     modelVersion: String(modelVersion),
     id,
-    outputs: results.map((tensor) => ({ ...tensor, form: forms.get(tensor.name) ?? 'json' })),
+    outputs: formed,
   });
   if (binary.length === 0) return jsonResponse(200, text);
   const document = Buffer.from(text);

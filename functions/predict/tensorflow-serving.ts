@@ -1,9 +1,11 @@
 /** `POST /v1/models/{model}:predict`, as TensorFlow Serving answers it. */
 import { decodeText } from '../../lib/protocol/json-document.js';
+import { elementCount } from '../../lib/protocol/shape.js';
 import { decodePredictRequest } from '../../lib/protocol/tensorflow-serving-request.js';
 import { encodePredictResponse } from '../../lib/protocol/tensorflow-serving-response.js';
 import { type HttpRequest, type HttpResponse, jsonResponse, refuseEncodedBody } from './http.js';
 import type { Model } from './model.js';
+import { checkTextSize } from './result-size.js';
 
 /**
  * Any Content-Type will do, as with TensorFlow Serving: its documentation posts with curl, which calls the body a form.
@@ -20,5 +22,12 @@ export async function tensorFlowPredict(request: HttpRequest, { artifact, run }:
     inputs,
     signature.outputs.map(({ name }) => name),
   );
+  for (const { shape } of outputs) checkTextSize(nestedTexts(shape));
   return jsonResponse(200, encodePredictResponse(form, outputs));
+}
+
+/** How many texts a tensor is written as: its elements, or the empty rows of one that has none. */
+function nestedTexts(shape: readonly number[]): number {
+  const firstEmpty = shape.indexOf(0);
+  return elementCount(firstEmpty < 0 ? shape : shape.slice(0, firstEmpty));
 }

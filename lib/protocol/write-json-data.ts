@@ -12,7 +12,7 @@ export function writeJsonData({ data, dataType }: Pick<NamedTensor, 'data' | 'da
   if (isStrings(data)) return { kind: 'text', text: JSON.stringify(data) };
   switch (dataType) {
     case 'bool':
-      return { kind: 'text', text: `[${Array.from(data as Uint8Array, (bit) => (bit ? 'true' : 'false')).join(',')}]` };
+      return { kind: 'text', text: `[${Array.from(data as Uint8Array, (bit) => bit !== 0).join(',')}]` };
     case 'float16':
       return writeFloats(Float64Array.from(data as Uint16Array, fromFloat16Bits));
     case 'float32':
