@@ -110,7 +110,7 @@ export class RunningFunction {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { resolve, reject });
-      this.child.send({ id, event });
+      this.child.send({ id, event }, (error) => error !== null && reject(error));
     });
   }
 
@@ -128,7 +128,7 @@ export class RunningFunction {
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exited = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill();
     await exited;
