@@ -9,8 +9,7 @@ const NINE = 0x39;
 const MIN_DIGITS = 16;
 /** A million literals as strings of their own would take hundreds of megabytes: they are gathered in pieces of about this length. */
 const PIECE_LENGTH = 100_000;
-/** Every string survives it, half a surrogate pair too. */
-const ENCODING = 'utf16le';
+const BEYOND_LATIN1 = /[^\0-\xff]/;
 
 /**
  * As JSON.parse, but every number that a double may not hold comes back as a string of its literal: those with an exponent or with 16
@@ -20,6 +19,8 @@ const ENCODING = 'utf16le';
  * @param text valid JSON
  */
 export function parseKeepingLiterals(text: string): unknown {
+  // Every string survives these, half a surrogate pair too.
+  const encoding = BEYOND_LATIN1.test(text) ? 'utf16le' : 'latin1';
   const pieces: Buffer[] = [];
   let piece = '';
   let copied = 0;
@@ -35,7 +36,7 @@ export function parseKeepingLiterals(text: string): unknown {
         piece += `${text.slice(copied, at)}"${literal}"`;
         copied = end;
         if (piece.length > PIECE_LENGTH) {
-          pieces.push(Buffer.from(piece, ENCODING));
+          pieces.push(Buffer.from(piece, encoding));
           piece = '';
         }
       }
@@ -45,8 +46,8 @@ export function parseKeepingLiterals(text: string): unknown {
     }
   }
   if (copied === 0) return JSON.parse(text);
-  pieces.push(Buffer.from(piece + text.slice(copied), ENCODING));
-  return JSON.parse(Buffer.concat(pieces).toString(ENCODING));
+  pieces.push(Buffer.from(piece + text.slice(copied), encoding));
+  return JSON.parse(Buffer.concat(pieces).toString(encoding));
 }
 
 const NUMBER = /[-+.\deE]+/y;

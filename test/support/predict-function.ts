@@ -45,9 +45,16 @@ export async function prepareFunction(): Promise<PreparedFunction> {
   };
 }
 
+export interface ResourceUsage {
+  /** Of the handler, for one event. */
+  readonly cpuMilliseconds: number;
+  /** The most memory that the process held so far. */
+  readonly peakMebibytes: number;
+}
+
 type Message =
   | { readonly kind: 'ready'; readonly milliseconds: number }
-  | { readonly kind: 'answered'; readonly id: number; readonly result: FunctionResult }
+  | { readonly kind: 'answered'; readonly id: number; readonly result: FunctionResult; readonly usage: ResourceUsage }
   | { readonly kind: 'threw'; readonly id: number; readonly message: string };
 
 export class RunningFunction {
@@ -55,6 +62,8 @@ export class RunningFunction {
   private readonly waiting = new Map<number, { resolve(result: FunctionResult): void; reject(error: Error): void }>();
   /** All that it wrote. */
   output = '';
+  /** What the last answer took. */
+  usage: ResourceUsage = { cpuMilliseconds: 0, peakMebibytes: 0 };
   /** How long its module took to load, with the model. */
   initMilliseconds = Number.NaN;
 
@@ -102,8 +111,10 @@ export class RunningFunction {
   private settle(message: Exclude<Message, { kind: 'ready' }>): void {
     const waiter = this.waiting.get(message.id);
     this.waiting.delete(message.id);
-    if (message.kind === 'answered') waiter?.resolve(message.result);
-    else waiter?.reject(new Error(message.message));
+    if (message.kind === 'answered') {
+      this.usage = message.usage;
+      waiter?.resolve(message.result);
+    } else waiter?.reject(new Error(message.message));
   }
 
   invoke(event: unknown): Promise<FunctionResult> {
