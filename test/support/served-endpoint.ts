@@ -2,6 +2,9 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { App, Stack } from 'aws-cdk-lib/core';
 import { InferenceEndpoint, Model } from '../../lib/constructs/index.js';
 import { builtInRuntime } from '../../lib/local/execution-environment.js';
@@ -11,11 +14,16 @@ import { type EchoInput, echoModel } from './served-artifact.js';
 
 const FACES = join(import.meta.dirname, '../../models/faces');
 
+// Linting templates takes seconds, and these are not for AWS.
+process.env.CDK_VALIDATION = 'false';
+
 export interface ServedEndpointOptions {
   /** Models whose outputs are their inputs, by name. */
   readonly echoes?: Readonly<Record<string, readonly EchoInput[]>>;
   /** Whether the face detector of models/ is served, as the first model. Default true. */
   readonly faces?: boolean;
+  /** Whether requests without a route of the endpoint reach the first model's function too, which has its own word on them. Default false. */
+  readonly catchAll?: boolean;
   /** Node.js that runs the function. Default: the one that runs the tests. */
   readonly node?: string;
 }
@@ -33,10 +41,16 @@ export async function serveEndpoint(options: ServedEndpointOptions = {}): Promis
   if (options.faces !== false) folders.unshift(FACES);
   const assembly = join(folder, 'cdk.out');
   const app = new App({ outdir: assembly });
-  new InferenceEndpoint(new Stack(app, 'Endpoint'), 'Endpoint', {
+  const stack = new Stack(app, 'Endpoint');
+  const endpoint = new InferenceEndpoint(stack, 'Endpoint', {
     models: folders.map((model) => Model.fromDirectory(model)),
     architecture: HOST_ARCHITECTURE,
   });
+  const [first] = endpoint.functions.values();
+  if (options.catchAll === true && first !== undefined) {
+    const integration = new HttpLambdaIntegration('Any', first.alias as IFunction);
+    new HttpApi(stack, 'CatchAll').addRoutes({ path: '/{proxy+}', methods: [HttpMethod.ANY], integration });
+  }
   app.synth();
   const log: string[] = [];
   const runtime = builtInRuntime();

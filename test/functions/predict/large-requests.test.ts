@@ -85,7 +85,6 @@ describe.each(NODES_UNDER_TEST)('on $name a request of 6 MB', (target) => {
         const answer = await running.invoke(event);
         const { code = answer.statusCode } = JSON.parse(answer.body) as { code?: string };
         expect(code).toBe(outcome);
-        if (process.env.SHOW) console.log(target.name, _n, JSON.stringify(running.usage));
         expect(running.usage.peakMebibytes).toBeLessThan(MAX_MEBIBYTES);
         expect(running.usage.cpuMilliseconds).toBeLessThan(MAX_CPU_MILLISECONDS);
         const next = await running.invoke(httpEvent({ method: 'GET', path: '/v2/health/ready' }));
