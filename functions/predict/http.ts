@@ -1,5 +1,6 @@
 /** A request and a response, whichever kind of event they travel in. */
 import { RequestError } from '../../lib/errors.js';
+import type { Stopwatch } from './stopwatch.js';
 
 export interface HttpRequest {
   readonly method: string;
@@ -28,6 +29,12 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Text, or pieces of bytes that are sent one after the other. */
   readonly body: string | readonly Uint8Array[];
+}
+
+/** What answering a request with tensors needs beside the model. */
+export interface AnswerOptions {
+  readonly stopwatch: Stopwatch;
+  readonly maxResponseBytes: number;
 }
 
 export function jsonResponse(

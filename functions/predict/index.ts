@@ -18,8 +18,9 @@ import { openModel } from './model.js';
 import { readModelList } from './model-list.js';
 import { type InvocationContext, RequestObservation } from './observation.js';
 import { fromRestApiEvent, isRestApiEvent } from './rest-api-event.js';
+import { MAX_RESULT_BYTES, MAX_STREAM_BYTES } from './result-size.js';
 import { answer, type Served } from './routes.js';
-import { checkStreamSize, streamingHandlerOf } from './streamed-response.js';
+import { streamingHandlerOf, toStreamedResult } from './streamed-response.js';
 
 /** Put here by functions/build.mjs. */
 declare const CDK_ONNX_VERSION: string;
@@ -51,7 +52,7 @@ const theModel = memoizedUntilRejected(async (logOfOpening: Log) => {
   }
 });
 
-const served: Omit<Served, 'model'> = {
+const served: Omit<Served, 'model' | 'maxResponseBytes'> = {
   version: CDK_ONNX_VERSION,
   accepts: PICTURE_MEDIA_TYPES,
   manifest: () => {
@@ -75,17 +76,24 @@ try {
 
 /** Behind every API but the following. */
 export function handler(event: unknown, context?: InvocationContext): Promise<APIGatewayProxyStructuredResultV2> {
-  return respond(event, context, toHttpApiResult);
+  return respond(event, context, { maxResponseBytes: MAX_RESULT_BYTES, toResult: toHttpApiResult });
 }
 
 /** Behind a REST API that streams. */
-export const streamingHandler = streamingHandlerOf((event, context) => respond(event, context, checkStreamSize));
+export const streamingHandler = streamingHandlerOf((event, context) =>
+  respond(event, context, { maxResponseBytes: MAX_STREAM_BYTES, toResult: toStreamedResult }),
+);
 
-/** @param toResult may throw for a response that it cannot hand over; then it gets that error's */
+interface Delivery<Result> {
+  readonly maxResponseBytes: number;
+  /** May throw for a response that it cannot hand over; then it gets that error's. */
+  toResult(response: HttpResponse): Result;
+}
+
 async function respond<Result>(
   event: unknown,
   context: InvocationContext | undefined,
-  toResult: (response: HttpResponse) => Result,
+  { maxResponseBytes, toResult }: Delivery<Result>,
 ): Promise<Result> {
   const observation = new RequestObservation({ context, isColdStart });
   isColdStart = false;
@@ -95,7 +103,7 @@ async function respond<Result>(
     const request = readEvent(event);
     observation.received(request);
     const model = () => theModel(observation.log);
-    const response = await answer(request, { ...served, model }, observation.stopwatch);
+    const response = await answer(request, { ...served, model, maxResponseBytes }, observation.stopwatch);
     const result = resultOf(response);
     observation.stopwatch.lap('EncodeTime');
     observation.conclude(modelName(), response.status);

@@ -3,9 +3,16 @@ import { RequestError } from '../../lib/errors.js';
 import { BodyMemory } from '../../lib/protocol/aligned-body.js';
 import { decodeInferRequest, type InferBody } from '../../lib/protocol/infer-request.js';
 import { encodeInferResponse } from '../../lib/protocol/infer-response.js';
-import { type HttpRequest, type HttpResponse, jsonResponse, mediaType, refuseEncodedBody } from './http.js';
+import {
+  type AnswerOptions,
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  mediaType,
+  refuseEncodedBody,
+} from './http.js';
 import type { Model } from './model.js';
-import type { Stopwatch } from './stopwatch.js';
+import { checkTextSize } from './result-size.js';
 
 const HEADER_LENGTH = 'inference-header-content-length';
 const MEDIA_TYPES = ['application/json', 'application/octet-stream', ''];
@@ -15,7 +22,7 @@ const bodyMemory = new BodyMemory();
 export async function infer(
   request: HttpRequest,
   { artifact, run }: Model,
-  stopwatch: Stopwatch,
+  { stopwatch, maxResponseBytes }: AnswerOptions,
 ): Promise<HttpResponse> {
   const { name, modelVersion, signature } = artifact.manifest;
   const body = inferBody(request);
@@ -29,11 +36,13 @@ export async function infer(
   if (body.kind === 'bytes') bodyMemory.reclaim(body.bytes);
   stopwatch.lap('InferenceTime');
   const forms = new Map(outputs.map((output) => [output.name, output.form]));
+  const formed = results.map((tensor) => ({ ...tensor, form: forms.get(tensor.name) ?? 'json' }));
+  for (const { form, data } of formed) if (form === 'json') checkTextSize(data.length, maxResponseBytes);
   const { text, binary } = encodeInferResponse({
     modelName: name,
     modelVersion: String(modelVersion),
     id,
-    outputs: results.map((tensor) => ({ ...tensor, form: forms.get(tensor.name) ?? 'json' })),
+    outputs: formed,
   });
   if (binary.length === 0) return jsonResponse(200, text);
   const document = Buffer.from(text);

@@ -35,14 +35,16 @@ export function fromRestApiEvent(event: APIGatewayProxyEvent): HttpRequest {
 /** The stage is in no path but the context's; what a custom domain maps to the API stands before the resource. */
 function withoutBasePath({ path, resource, pathParameters }: APIGatewayProxyEvent): string {
   if (typeof resource !== 'string') return path;
-  const own = resource.replaceAll(/\{([^}+]+)\+?\}/g, (_, name: string) => pathParameters?.[name] ?? '');
+  const own = resource.replaceAll(/\{([^{}+]+)\+?\}/g, (_, name: string) => pathParameters?.[name] ?? '');
   return own.startsWith('/') && path.endsWith(own) ? own : path;
 }
 
 /** Names come as the caller wrote them; repeated values are joined as HTTP APIs join them. */
 function lowerCaseHeaders({ headers, multiValueHeaders }: APIGatewayProxyEvent): Record<string, string | undefined> {
   const joined: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) joined[name.toLowerCase()] = value;
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (typeof value === 'string') joined[name.toLowerCase()] = value;
+  }
   for (const [name, values] of Object.entries(multiValueHeaders ?? {})) {
     if (Array.isArray(values)) joined[name.toLowerCase()] = values.join(',');
   }

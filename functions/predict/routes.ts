@@ -20,6 +20,8 @@ export interface Served {
   readonly manifest: () => Manifest;
   /** Every model of the endpoint, as far as this function is told. */
   readonly models: () => readonly ListedModel[];
+  /** What an answer may take. */
+  readonly maxResponseBytes: number;
   /** Rejects while the model cannot be opened; each call tries again. */
   readonly model: () => Promise<Model>;
 }
@@ -84,7 +86,7 @@ const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: v2Model('/infer'),
-    answer: async (request, served, stopwatch) => infer(request, await served.model(), stopwatch),
+    answer: async (request, served, stopwatch) => infer(request, await served.model(), { ...served, stopwatch }),
   },
   {
     method: 'GET',
@@ -102,7 +104,8 @@ const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: v1Model(':predict'),
-    answer: async (request, served, stopwatch) => tensorFlowPredict(request, await served.model(), stopwatch),
+    answer: async (request, served, stopwatch) =>
+      tensorFlowPredict(request, await served.model(), { ...served, stopwatch }),
   },
   {
     method: 'POST',

@@ -5,9 +5,9 @@
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import { RequestError } from '../../lib/errors.js';
 import type { HttpResponse } from './http.js';
 import type { InvocationContext } from './observation.js';
+import { checkStreamSize } from './result-size.js';
 
 interface StreamingRuntime {
   streamifyResponse(
@@ -21,8 +21,6 @@ interface StreamingRuntime {
   };
 }
 
-/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html */
-const MAX_STREAM_BYTES = 200 * 1024 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 
 /** A handler for Lambda; undefined where the runtime cannot stream. */
@@ -40,18 +38,13 @@ export function streamingHandlerOf(
   });
 }
 
-/** @throws RequestError `RESPONSE_TOO_LARGE`: Lambda would cut the stream off */
-export function checkStreamSize(response: HttpResponse): HttpResponse {
+/** @throws RequestError `RESPONSE_TOO_LARGE` */
+export function toStreamedResult(response: HttpResponse): HttpResponse {
   const { body } = response;
   const bytes =
     typeof body === 'string' ? Buffer.byteLength(body) : body.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  if (bytes <= MAX_STREAM_BYTES) return response;
-  throw new RequestError({
-    status: 422,
-    code: 'RESPONSE_TOO_LARGE',
-    message: `The response takes ${bytes} bytes, and a Lambda function may stream ${MAX_STREAM_BYTES}.`,
-    advice: 'Send fewer rows at once, name only the outputs that you need in "outputs", or ask for the binary form.',
-  });
+  checkStreamSize(bytes);
+  return response;
 }
 
 /** At least one, though empty: the runtime writes the prelude with the first. */

@@ -1,10 +1,11 @@
 /** `POST /v1/models/{model}:predict`, as TensorFlow Serving answers it. */
 import { decodeText } from '../../lib/protocol/json-document.js';
+import { elementCount } from '../../lib/protocol/shape.js';
 import { decodePredictRequest } from '../../lib/protocol/tensorflow-serving-request.js';
 import { encodePredictResponse } from '../../lib/protocol/tensorflow-serving-response.js';
-import { type HttpRequest, type HttpResponse, jsonResponse, refuseEncodedBody } from './http.js';
+import { type AnswerOptions, type HttpRequest, type HttpResponse, jsonResponse, refuseEncodedBody } from './http.js';
 import type { Model } from './model.js';
-import type { Stopwatch } from './stopwatch.js';
+import { checkTextSize } from './result-size.js';
 
 /**
  * Any Content-Type will do, as with TensorFlow Serving: its documentation posts with curl, which calls the body a form.
@@ -14,7 +15,7 @@ import type { Stopwatch } from './stopwatch.js';
 export async function tensorFlowPredict(
   request: HttpRequest,
   { artifact, run }: Model,
-  stopwatch: Stopwatch,
+  { stopwatch, maxResponseBytes }: AnswerOptions,
 ): Promise<HttpResponse> {
   refuseEncodedBody(request);
   const { signature } = artifact.manifest;
@@ -27,5 +28,12 @@ export async function tensorFlowPredict(
     signature.outputs.map(({ name }) => name),
   );
   stopwatch.lap('InferenceTime');
+  for (const { shape } of outputs) checkTextSize(nestedTexts(shape), maxResponseBytes);
   return jsonResponse(200, encodePredictResponse(form, outputs));
+}
+
+/** How many texts a tensor is written as: its elements, or the empty rows of one that has none. */
+function nestedTexts(shape: readonly number[]): number {
+  const firstEmpty = shape.indexOf(0);
+  return elementCount(firstEmpty < 0 ? shape : shape.slice(0, firstEmpty));
 }

@@ -10,7 +10,11 @@ process.on('message', async ({ id, event, context, mark }) => {
     return;
   }
   try {
-    process.send({ kind: 'answered', id, result: await handler(event, context) });
+    const start = process.cpuUsage();
+    const result = await handler(event, context);
+    const { user, system } = process.cpuUsage(start);
+    const usage = { cpuMilliseconds: (user + system) / 1000, peakMebibytes: process.resourceUsage().maxRSS / 1024 };
+    process.send({ kind: 'answered', id, result, usage });
   } catch (error) {
     process.send({ kind: 'threw', id, message: String(error) });
   }

@@ -46,9 +46,16 @@ export async function prepareFunction(): Promise<PreparedFunction> {
   };
 }
 
+export interface ResourceUsage {
+  /** Of the handler, for one event. */
+  readonly cpuMilliseconds: number;
+  /** The most memory that the process held so far. */
+  readonly peakMebibytes: number;
+}
+
 type Message =
   | { readonly kind: 'ready'; readonly milliseconds: number }
-  | { readonly kind: 'answered'; readonly id: number; readonly result: FunctionResult }
+  | { readonly kind: 'answered'; readonly id: number; readonly result: FunctionResult; readonly usage: ResourceUsage }
   | { readonly kind: 'threw'; readonly id: number; readonly message: string };
 
 export class RunningFunction {
@@ -56,6 +63,8 @@ export class RunningFunction {
   private readonly waiting = new Map<number, { resolve(result: FunctionResult): void; reject(error: Error): void }>();
   /** All that it wrote. */
   output = '';
+  /** What the last answer took. */
+  usage: ResourceUsage = { cpuMilliseconds: 0, peakMebibytes: 0 };
   /** How long its module took to load, with the model. */
   initMilliseconds = Number.NaN;
 
@@ -103,8 +112,10 @@ export class RunningFunction {
   private settle(message: Exclude<Message, { kind: 'ready' }>): void {
     const waiter = this.waiting.get(message.id);
     this.waiting.delete(message.id);
-    if (message.kind === 'answered') waiter?.resolve(message.result);
-    else waiter?.reject(new Error(message.message));
+    if (message.kind === 'answered') {
+      this.usage = message.usage;
+      waiter?.resolve(message.result);
+    } else waiter?.reject(new Error(message.message));
   }
 
   /** @param context what Lambda hands over beside the event; default: nothing */
@@ -112,7 +123,7 @@ export class RunningFunction {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { resolve, reject });
-      this.child.send({ id, event, context });
+      this.child.send({ id, event, context }, (error) => error !== null && reject(error));
     });
   }
 
@@ -140,7 +151,7 @@ export class RunningFunction {
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exited = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill();
     await exited;
