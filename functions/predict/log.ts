@@ -6,21 +6,18 @@ import { LOG_LEVEL_VARIABLE, LOG_LEVELS, type LogLevel } from '../../lib/artifac
 
 export type LineLevel = Extract<LogLevel, 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'>;
 export type LogDetails = Readonly<Record<string, unknown>>;
-export type Log = (level: LineLevel, message: string, details?: LogDetails) => void;
+/** @param always whatever the level that is asked for; default false */
+export type Log = (level: LineLevel, message: string, details?: LogDetails, always?: boolean) => void;
 
 const DEFAULT_LEVEL = LOG_LEVELS.indexOf('INFO');
 const configured = LOG_LEVELS.indexOf((process.env[LOG_LEVEL_VARIABLE] ?? '').trim().toUpperCase() as LogLevel);
 const threshold = configured < 0 ? DEFAULT_LEVEL : configured;
 
 /** Outside of requests; within one, its observation's log says which. */
-export const log: Log = (level, message, details) => {
-  if (LOG_LEVELS.indexOf(level) >= threshold) writeLine(level, message, details);
-};
-
-/** Whatever the level that is asked for. */
-export function writeLine(level: LineLevel, message: string, details?: LogDetails): void {
+export const log: Log = (level, message, details, always = false) => {
+  if (!always && LOG_LEVELS.indexOf(level) < threshold) return;
   process.stdout.write(`${JSON.stringify({ level, message, timestamp: new Date().toISOString(), ...details })}\n`);
-}
+};
 
 const MAX_CAUSES = 5;
 const MAX_STACK_LINES = 12;

@@ -11,7 +11,7 @@ import {
   METRICS_NAMESPACE_VARIABLE,
   MODEL_DIMENSION,
 } from '../../lib/artifact/function-metrics.js';
-import { type Log, type LogDetails, writeLine } from './log.js';
+import type { Log, LogDetails } from './log.js';
 
 export type MetricValues = Readonly<Partial<Record<FunctionMetric, number>>>;
 
@@ -38,7 +38,7 @@ export function writeMetrics(line: MetricsLine, log: Log): void {
   };
   const directives = directivesOf(line);
   if (DISABLED || directives.length === 0) log('INFO', message, members);
-  else writeLine('INFO', message, { ...members, _aws: { Timestamp: Date.now(), CloudWatchMetrics: directives } });
+  else log('INFO', message, { ...members, _aws: { Timestamp: Date.now(), CloudWatchMetrics: directives } }, true);
 }
 
 const DISABLED = ['true', '1'].includes((process.env[METRICS_DISABLED_VARIABLE] ?? '').trim().toLowerCase());

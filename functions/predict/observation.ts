@@ -36,7 +36,8 @@ export class RequestObservation {
   }
 
   /** Each line says which request it is about. */
-  readonly log: Log = (level, message, details) => log(level, message, { ...this.identifiers, ...details });
+  readonly log: Log = (level, message, details, always) =>
+    log(level, message, { ...this.identifiers, ...details }, always);
 
   /** The event was one: whose request it is, and since when it is on its way. */
   received(request: HttpRequest): void {
@@ -67,7 +68,7 @@ export class RequestObservation {
           ...(code === undefined ? this.stopwatch.times : {}),
         },
         ...(code === undefined ? {} : { errors: { code, values: error } }),
-        details: { status, ...this.identifiers },
+        details: { status },
       },
       this.log,
     );

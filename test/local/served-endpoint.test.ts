@@ -58,7 +58,7 @@ test('the synthesized endpoint answers: the layers are found, the photo arrives,
   await expect
     .poll(() => log.findLast((line) => line.includes('order-17')))
     .toMatch(
-      /^faces \| INFO request model=faces status=200 correlation_id=order-17 QueueTime=\d+ ms DecodeTime=[\d.]+ ms InferenceTime=[\d.]+ ms EncodeTime=[\d.]+ ms$/,
+      /^faces \| INFO request correlation_id=order-17 model=faces status=200 QueueTime=\d+ ms DecodeTime=[\d.]+ ms InferenceTime=[\d.]+ ms EncodeTime=[\d.]+ ms$/,
     );
 });
 

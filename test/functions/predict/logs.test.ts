@@ -1,4 +1,5 @@
 /** What the real function's lines say besides metrics: whose request they are about, at which level, and what a caller is told of it. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Logger } from '@aws-lambda-powertools/logger';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -162,6 +163,23 @@ describe('a model that cannot be opened', () => {
     expect(atRequest).toMatchObject({ correlation_id: 'a3', error: { code: 'RUNTIME_NOT_LOADED' } });
     expect(requestLines(lines)[0]).toMatchObject({ correlation_id: 'a3', code: 'RUNTIME_NOT_LOADED', status: 503 });
   });
+});
+
+it('says which request opened the model, where one did', async () => {
+  const late = writeEchoArtifact([{ name: 'x', dataType: 'float32', shape: ['N'] }]);
+  const model = readFileSync(late.model);
+  writeFileSync(late.model, 'not a model');
+  const running = await prepared.start({ artifact: late.folder, environment: ENVIRONMENT });
+  started.push(running);
+  writeFileSync(late.model, model);
+  await running.invoke(httpEvent({ method: 'GET', path: '/v2/health/ready', headers: { 'x-request-id': 'a5' } }));
+  const lines = (await logLines(running)).map(({ message, correlation_id }) => [message, correlation_id]);
+  expect(lines).toEqual([
+    ['the model could not be opened', undefined],
+    ['model ready', 'a5'],
+    ['request', 'a5'],
+  ]);
+  late.remove();
 });
 
 it("has the members of Powertools' logger", async () => {
