@@ -44,4 +44,5 @@ export const METRICS_DISABLED_VARIABLE = 'POWERTOOLS_METRICS_DISABLED';
 
 /** From the most lines to none. */
 export const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT'] as const;
+/** How severe a line of a function's log is at least; the names are those of Powertools for AWS Lambda. */
 export type LogLevel = (typeof LOG_LEVELS)[number];

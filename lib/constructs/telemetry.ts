@@ -16,6 +16,7 @@ import {
 import { SynthesisError } from '../errors.js';
 import type { Problem } from './problems.js';
 
+/** What a function's log holds, and whether CloudWatch makes metrics of it. */
 export interface TelemetryOptions {
   /**
    * The least severe lines that the function writes; those that carry metrics are written at every level. The variable
