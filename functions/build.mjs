@@ -26,7 +26,8 @@ export async function buildFunctions({ outputDirectory }) {
     platform: 'node',
     target: 'node20.11',
     minify: true,
-    legalComments: 'none',
+    // Licences ask for it.
+    legalComments: 'eof',
     // Comes with the runtime layer.
     external: ['onnxruntime-node'],
     define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },

@@ -1,12 +1,13 @@
 import { CdkOnnxError, RequestError } from '../../lib/errors.js';
 import { type HttpResponse, jsonResponse, MethodNotAllowedError } from './http.js';
+import { ModelLoadingError } from './loading.js';
 import { errorDetails, log } from './log.js';
 
 /** What the caller reads of an error: never a stack, and nothing of an error that was not meant to be read. */
 export function errorResponse(error: unknown): HttpResponse {
   const status = error instanceof RequestError ? error.status : 500;
   if (status >= 500) log('ERROR', 'request failed', errorDetails(error));
-  const headers = error instanceof MethodNotAllowedError ? { allow: error.allowed.join(', ') } : {};
+  const headers = headersOf(error);
   if (!(error instanceof CdkOnnxError)) {
     return jsonResponse(status, {
       error: 'The function failed.',
@@ -15,6 +16,12 @@ export function errorResponse(error: unknown): HttpResponse {
     });
   }
   return jsonResponse(status, { error: error.message, code: error.code, advice: error.advice }, headers);
+}
+
+function headersOf(error: unknown): Readonly<Record<string, string>> {
+  if (error instanceof MethodNotAllowedError) return { allow: error.allowed.join(', ') };
+  if (error instanceof ModelLoadingError) return { 'retry-after': String(error.retryAfterSeconds) };
+  return {};
 }
 
 /** Why a request cannot be answered for now, or until the next deployment: status 503. */

@@ -9,17 +9,20 @@ import { type Artifact, readArtifact } from './artifact.js';
 import { errorResponse, modelNotReady } from './error-response.js';
 import type { HttpRequest } from './http.js';
 import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
+import { beforeTimeout, duringInitPhase, type InvocationContext } from './loading.js';
 import { errorDetails, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
 import { openModel } from './model.js';
 import { readModelList } from './model-list.js';
 import { fromRestApiEvent, isRestApiEvent } from './rest-api-event.js';
 import { answer, type Served } from './routes.js';
+import { withWeights } from './weights/fetch-weights.js';
 
 /** Put here by functions/build.mjs. */
 declare const CDK_ONNX_VERSION: string;
 
 let artifact: Artifact | undefined;
+let isLoading = false;
 
 function theArtifact(): Artifact {
   artifact ??= readArtifact(process.env);
@@ -38,24 +41,26 @@ const served: Served = {
   },
   models: () => readModelList(process.env, served.manifest()),
   model: memoizedUntilRejected(async () => {
+    isLoading = true;
     try {
-      return await openModel(theArtifact(), process.env);
+      return await openModel(await withWeights(theArtifact(), process.env), process.env);
     } catch (error) {
       throw modelNotReady(error);
+    } finally {
+      isLoading = false;
     }
   }),
 };
 
-try {
-  await served.model();
-} catch (error) {
+const opening = served.model().catch((error: unknown) => {
   // The function lives on: it says what is wrong, and each request tries again.
   log('ERROR', 'the model could not be opened', errorDetails(error));
-}
+});
+await duringInitPhase(opening, process.env);
 
-export async function handler(event: unknown): Promise<APIGatewayProxyStructuredResultV2> {
+export async function handler(event: unknown, context?: InvocationContext): Promise<APIGatewayProxyStructuredResultV2> {
   try {
-    return toHttpApiResult(await answer(readEvent(event), served));
+    return toHttpApiResult(await beforeTimeout(answer(readEvent(event), served), () => isLoading, context));
   } catch (error) {
     return toHttpApiResult(errorResponse(error));
   }
