@@ -12,6 +12,7 @@ import { FunctionPool, type PoolInvocation } from './function-pool.js';
 import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './http-answer.js';
 import { toHttpEvent } from './http-event.js';
 import { DEFAULT_REGION } from './intrinsics.js';
+import { type LocalS3, startLocalS3 } from './local-s3.js';
 import { type LocalFunction, type LocalRoute, type LocalService, readLocalService } from './local-stack.js';
 import { chooseRuntime, layOutOptFolder } from './opt-folder.js';
 import { RouteTable } from './route-table.js';
@@ -71,7 +72,10 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   const optFolders = new Map<LocalFunction, string>();
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   let server: Server;
+  let s3: LocalS3 | undefined;
   try {
+    const objects = new Map(service.functions.flatMap((localFunction) => [...localFunction.objects]));
+    if (objects.size > 0) s3 = await startLocalS3(objects);
     for (const [index, { localFunction, replaceRuntime }] of runtimes.entries()) {
       const optFolder = join(folder, `opt-${index}`);
       layOutOptFolder({ layerFolders: localFunction.layerFolders, target: optFolder, replaceRuntime });
@@ -82,6 +86,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         temporaryFolder: join(folder, `tmp-${index}`),
         region,
         host: process.env,
+        s3Url: localFunction.objects.size > 0 ? s3?.url : undefined,
         runtime: options.runtime ?? builtInRuntime(),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
@@ -98,6 +103,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
     });
     await listen(server, port);
   } catch (error) {
+    s3?.close();
     removeFolder();
     throw error;
   }
@@ -106,6 +112,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
     server.close();
     await Promise.all([...pools.values()].map((pool) => pool.close()));
     server.closeAllConnections();
+    s3?.close();
     removeFolder();
   };
   let closing: Promise<void> | undefined;
