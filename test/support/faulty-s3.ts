@@ -102,11 +102,21 @@ async function answer(response: ServerResponse, seen: SeenRequest, options: Faul
       const early = due - performance.now();
       if (early > 1) await sleep(early);
     }
-    if (!response.write(piece)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+    if (!response.write(piece)) await drained(response);
     if (response.destroyed) return;
   }
   if (what?.kind === 'reset' || what?.kind === 'stall') interrupt(response, what.kind);
   else response.end();
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 function interrupt(response: ServerResponse, kind: 'reset' | 'stall'): void {

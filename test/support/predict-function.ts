@@ -106,16 +106,17 @@ export class RunningFunction {
     else waiter?.reject(new Error(message.message));
   }
 
-  invoke(event: unknown): Promise<FunctionResult> {
+  /** Without remaining time, the handler gets no context. */
+  invoke(event: unknown, context: InvocationContext = {}): Promise<FunctionResult> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { resolve, reject });
-      this.child.send({ id, event });
+      this.child.send({ id, event, ...context });
     });
   }
 
-  get(path: string): Promise<FunctionResult> {
-    return this.invoke(httpEvent({ method: 'GET', path }));
+  get(path: string, context: InvocationContext = {}): Promise<FunctionResult> {
+    return this.invoke(httpEvent({ method: 'GET', path }), context);
   }
 
   /** Bytes travel as base64, text as it is. */
@@ -128,11 +129,16 @@ export class RunningFunction {
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exited = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill();
     await exited;
   }
+}
+
+/** What the handler is told beside the event. */
+export interface InvocationContext {
+  readonly remainingMilliseconds?: number;
 }
 
 export interface EventOptions {

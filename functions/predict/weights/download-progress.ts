@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { log } from '../log.js';
 
 /** A line at each quarter, and at least this often. */
@@ -49,11 +50,22 @@ export class DownloadProgress {
       ms,
       megabytesPerSecond: Math.round(this.bytes / 1000 / Math.max(1, ms)),
       retries: this.retries,
-      peakMemoryMiB: Math.ceil(process.resourceUsage().maxRSS / 1024),
+      peakMemoryMiB: peakMemoryMiB(),
     });
   }
 
   private passed(): number {
     return Math.round(performance.now() - this.start);
+  }
+}
+
+/** Of this process so far. `process.resourceUsage().maxRSS` would tell that of the process that started it, where it is larger. */
+function peakMemoryMiB(): number | undefined {
+  try {
+    const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    return kib === undefined ? undefined : Math.ceil(Number(kib) / 1024);
+  } catch {
+    // Not a Linux.
+    return undefined;
   }
 }
