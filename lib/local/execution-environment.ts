@@ -16,6 +16,8 @@ export interface EnvironmentOptions {
   readonly region: string;
   readonly logStream: string;
   readonly host: NodeJS.ProcessEnv;
+  /** Where S3 is, for a function that may read from it. */
+  readonly s3Url?: string | undefined;
   /** The program that loads the handler and asks the Runtime API for work. */
   readonly runtime: RuntimeCommand;
   /** Each line that the function writes. */
