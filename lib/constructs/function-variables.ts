@@ -2,4 +2,11 @@
 export const ARTIFACT_VARIABLE = 'CDK_ONNX_ARTIFACT';
 /** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1 }]`. */
 export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
-export const OWN_VARIABLES: readonly string[] = [ARTIFACT_VARIABLE, MODEL_LIST_VARIABLE, 'ORT_DISABLE_TELEMETRY'];
+/** Where the weights lie that the model's layer has no room for: `s3://bucket/key`. */
+export const WEIGHTS_VARIABLE = 'CDK_ONNX_WEIGHTS';
+export const OWN_VARIABLES: readonly string[] = [
+  ARTIFACT_VARIABLE,
+  MODEL_LIST_VARIABLE,
+  WEIGHTS_VARIABLE,
+  'ORT_DISABLE_TELEMETRY',
+];

@@ -13,4 +13,5 @@ export { InferenceFunction, type InferenceFunctionProps } from './inference-func
 export type { InferenceFunctionOptions } from './inference-function-options.js';
 export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel } from './model.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
+export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
