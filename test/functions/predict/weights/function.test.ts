@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { errorOf } from '../../../support/error-answer.js';
 import { type FaultyS3, type FaultyS3Options, startFaultyS3 } from '../../../support/faulty-s3.js';
+import { NODES_UNDER_TEST, requireNode } from '../../../support/node24.js';
 import { type PreparedFunction, prepareFunction, type RunningFunction } from '../../../support/predict-function.js';
 import { type ServedArtifact, writeEchoArtifact } from '../../../support/served-artifact.js';
 
@@ -84,15 +85,18 @@ async function expectRefused(code: string): Promise<void> {
 }
 
 describe('weights in S3', () => {
-  test('are there when the module is loaded, and the model answers', async () => {
-    const { output } = await start();
-    expect(output).toContain('"weights loaded"');
-    expect(output).toContain('"model ready"');
-    const one = '{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1.5]}]}';
-    const answer = await running?.post('/v2/models/echo/infer', one);
-    expect(JSON.parse(answer?.body ?? '{}').outputs[0].data).toEqual([1.5]);
-    expect(leftIn(temporary)).toEqual(['model.onnx']);
-  });
+  test.for(NODES_UNDER_TEST)(
+    'are there when the module is loaded, and the model answers, on $name',
+    async (node, { skip }) => {
+      const { output } = await start({}, { node: requireNode(node, skip) });
+      expect(output).toContain('"weights loaded"');
+      expect(output).toContain('"model ready"');
+      const one = '{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1.5]}]}';
+      const answer = await running?.post('/v2/models/echo/infer', one);
+      expect(JSON.parse(answer?.body ?? '{}').outputs[0].data).toEqual([1.5]);
+      expect(leftIn(temporary)).toEqual(['model.onnx']);
+    },
+  );
 
   test('that an earlier process of the environment left in /tmp are used again', async () => {
     await start();
