@@ -82,7 +82,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         temporaryFolder: join(folder, `tmp-${index}`),
         region,
         host: process.env,
-        runtime: options.runtime ?? builtInRuntime(),
+        runtime: options.runtime ?? builtInRuntime(localFunction.memoryMiB),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
         onLine: (line) => log(`${localFunction.label} | ${line}`),
