@@ -8,6 +8,7 @@ import { decodeAlignedBase64 } from '../lib/protocol/aligned-body.js';
 import { decodeInferRequest } from '../lib/protocol/infer-request.js';
 import { HOST_ARCHITECTURE, prepareFunction } from '../test/support/predict-function.js';
 import { pythonWith } from './python-environment.js';
+import { requestMutations } from './serving-mutations.js';
 import { median, type Suite, type SuiteContext } from './suite.js';
 
 const root = join(import.meta.dirname, '..');
@@ -33,6 +34,7 @@ export const serving: Suite = {
   async run(context) {
     if (context.wants('handler')) await handlerCost(context);
     if (context.wants('decode')) decodeCost(context);
+    if (context.wants('mutations')) await requestMutations(context);
   },
 };
 
