@@ -82,7 +82,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         region,
         host: process.env,
         s3Url: localFunction.objects.size > 0 ? s3?.url : undefined,
-        runtime: options.runtime ?? builtInRuntime(),
+        runtime: options.runtime ?? builtInRuntime(localFunction.memoryMiB),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
         onLine: (line) => {
