@@ -3,9 +3,10 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
+import type { TelemetryOptions } from './telemetry.js';
 
 /** What a function can be given beside its model. */
-export interface InferenceFunctionOptions {
+export interface InferenceFunctionOptions extends TelemetryOptions {
   /**
    * The processor; the model and onnxruntime are built for it.
    * @default - the context `cdk-onnx:architecture`, else arm64, which costs a fifth less
@@ -33,13 +34,21 @@ export interface InferenceFunctionOptions {
    */
   readonly reservedConcurrentExecutions?: number;
   /**
+   * How many published versions of the function stay, 1 or more; older ones are deleted with the layer versions that nothing else
+   * uses, after a deployment that published a version and from the one on that finds this option already deployed. What an alias
+   * points to stays, and so does what the deployment replaced, for its rollback.
+   * @default - all: nothing is deleted
+   */
+  readonly keepVersions?: number;
+  /**
    * AWS X-Ray.
    * @default Tracing.DISABLED
    */
   readonly tracing?: Tracing;
   /**
    * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, and `CDK_ONNX_MODELS` on an API's first function
+   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, those of `logLevel` and metrics, `CDK_ONNX_MODELS` on an API's
+   * first function, and `CDK_ONNX_CORS` behind a REST API with `cors`
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
@@ -98,6 +107,8 @@ export function inheritOptions(
     delete inherited.logEncryption;
   }
   if (ofModel.logRetention !== undefined || ofModel.logEncryption !== undefined) delete inherited.logGroup;
+  if (ofModel.publishMetrics === false) delete inherited.metricsNamespace;
+  if (ofModel.metricsNamespace !== undefined) delete inherited.publishMetrics;
   if (ofModel.vpc !== undefined) {
     delete inherited.vpcSubnets;
     delete inherited.securityGroups;

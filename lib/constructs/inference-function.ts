@@ -18,6 +18,7 @@ import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
+import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
@@ -28,12 +29,16 @@ import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
 import { sizePlanProblems } from './size-plan-problems.js';
+import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
+import { VersionRetention } from './version-retention.js';
 
 /** The memory size that has exactly one vCPU, in MiB. */
 const ONE_VCPU_MIB = 1769;
 const DEFAULT_TIMEOUT_SECONDS = 29;
 
+/** Properties of an `InferenceFunction`. */
 export interface InferenceFunctionProps extends InferenceFunctionOptions {
+  /** The model that it serves. */
   readonly model: Model;
   /**
    * onnxruntime, shared between functions of one architecture.
@@ -42,25 +47,41 @@ export interface InferenceFunctionProps extends InferenceFunctionOptions {
   readonly runtimeLayer?: OnnxRuntimeLayer;
 }
 
+/** Whether a function's answer is its result, or a stream: `index.handler` or `index.streamingHandler`. */
+export type ResponseMode = 'buffered' | 'streamed';
+
 /**
  * One model behind a Lambda function, with a version per content and an alias `live` on the newest.
  *
  * @throws SynthesisError with every fault of the properties, or because the model does not fit
  */
 export class InferenceFunction extends Construct implements IGrantable, IConnectable {
+  /** The function itself. */
   readonly function: LambdaFunction;
   /** `live`: what callers invoke. */
   readonly alias: Alias;
+  /** What the function may do. */
   readonly role: Role;
+  /** Where its logs go. */
   readonly logGroup: ILogGroup;
+  /** The layer with the model. */
   readonly modelLayer: ModelLayer;
+  /** The layer with onnxruntime. */
   readonly runtimeLayer: OnnxRuntimeLayer;
+  /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
+  readonly versionRetention: VersionRetention | undefined;
+  /** Its routes have this name. */
   readonly modelName: string;
+  /** The integer version that clients may ask for. */
   readonly modelVersion: number;
+  /** The kind of the model's task. */
   readonly taskType: Task['type'];
+  /** How long an invocation may take. */
   readonly timeout: Duration;
+  private responseMode: ResponseMode | undefined;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
   readonly sizePlan: SizePlan | undefined;
+  private readonly telemetry: TelemetryOptions;
 
   constructor(scope: Construct, id: string, props: InferenceFunctionProps) {
     super(scope, id);
@@ -71,6 +92,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.modelName = model.name;
     this.modelVersion = model.version;
     this.taskType = model.taskType;
+    this.telemetry = props;
     this.timeout = props.timeout ?? Duration.seconds(DEFAULT_TIMEOUT_SECONDS);
 
     const code = predictFunctionAsset();
@@ -106,6 +128,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       timeout: this.timeout,
       environment: {
         ...props.environment,
+        ...telemetryVariables(props),
         [ARTIFACT_VARIABLE]: this.modelLayer.artifactPath,
         ORT_DISABLE_TELEMETRY: '1',
       },
@@ -114,6 +137,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...givenOptions(props),
     });
+    checkEnvironmentAtSynth(this.function.node.defaultChild as CfnFunction);
     // CDK's own property would put X-Ray's wildcard into the policy that users' grants share.
     if (tracing !== Tracing.DISABLED) {
       const resource = this.function.node.defaultChild as CfnFunction;
@@ -124,6 +148,33 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
+    this.versionRetention = this.retainVersions(props.keepVersions);
+  }
+
+  private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {
+    if (keepVersions === undefined) return undefined;
+    const retention = VersionRetention.of(this);
+    const layers = [this.runtimeLayer, this.modelLayer];
+    retention.addFunction({ function: this.function, alias: this.alias, layers, keepVersions });
+    return retention;
+  }
+
+  /**
+   * Which of its two handlers the function runs. Called by `InferenceApi`; a function that nobody asked answers with its result.
+   *
+   * @throws SynthesisError `RESPONSE_MODE_CHANGED`: its two callers would need one each
+   */
+  answerBy(mode: ResponseMode): void {
+    if (this.responseMode !== undefined && this.responseMode !== mode) {
+      throw new SynthesisError({
+        code: 'RESPONSE_MODE_CHANGED',
+        message: `${this.node.path} serves an API that streams answers and one that does not.`,
+        advice: 'Give each API a function of its own, or the same streaming to both.',
+      });
+    }
+    this.responseMode = mode;
+    const resource = this.function.node.defaultChild as CfnFunction;
+    if (mode === 'streamed') resource.handler = 'index.streamingHandler';
   }
 
   /** The function's role, to grant it further permissions. */
@@ -190,6 +241,56 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   /** Which share of the provisioned concurrency was in use, 0 to 1: a maximum. */
   metricProvisionedConcurrencyUtilization(options?: MetricOptions): Metric {
     return this.alias.metric('ProvisionedConcurrencyUtilization', { statistic: Stats.MAXIMUM, ...options });
+  }
+
+  /** Requests for which Lambda started an environment, of the model's function in all its versions, as the metrics below: a sum. */
+  metricColdStarts(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ColdStart', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from a request's arrival at the API to the handler's start, a cold start among them: an average. */
+  metricQueueTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'QueueTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from the handler's start to the model's inputs: an average. */
+  metricDecodeTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'DecodeTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds in onnxruntime: an average. */
+  metricInferenceTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'InferenceTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from the model's outputs to the function's result: an average. */
+  metricEncodeTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'EncodeTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Answers with a status of 400 to 499; of one error alone with `dimensionsMap: { code: 'JSON_INVALID' }`: a sum. */
+  metricClientErrors(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ClientErrors', this.modelName, this.telemetry, options);
+  }
+
+  /** Answers with a status of 500 to 599; of one error alone with `dimensionsMap: { code: 'OUT_OF_MEMORY' }`: a sum. */
+  metricServerErrors(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ServerErrors', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment takes to load onnxruntime: an average. */
+  metricRuntimeLoadTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'RuntimeLoadTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment takes to open the model: an average. */
+  metricSessionCreationTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'SessionCreationTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment's first run takes, before any request: an average. */
+  metricWarmUpTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'WarmUpTime', this.modelName, this.telemetry, options);
   }
 }
 

@@ -10,10 +10,13 @@ import { type FileAssetLocation, FileAssetPackaging, RemovalPolicy, Stack } from
 import { Construct } from 'constructs';
 import { folderBytes } from '../artifact/folder-digest.js';
 import { architectureName, chooseArchitecture } from './architecture.js';
+import { layerName } from './layer-name.js';
 import type { Model } from './model.js';
 import { layerPath } from './model-asset.js';
 
+/** Properties of a `ModelLayer`. */
 export interface ModelLayerProps {
+  /** The model that it carries. */
   readonly model: Model;
   /**
    * The architecture that the model is built for.
@@ -35,6 +38,9 @@ export interface ModelLayerProps {
 export class ModelLayer extends Construct {
   /** The layer version itself. */
   readonly layer: ILayerVersion;
+  /** What all of its versions are published as. */
+  readonly layerName: string;
+  /** The architecture that the model is built for. */
   readonly architecture: Architecture;
   /** Where a function finds the artifact. */
   readonly artifactPath: string;
@@ -59,7 +65,9 @@ export class ModelLayer extends Construct {
       packaging: FileAssetPackaging.ZIP_DIRECTORY,
       displayName: `model ${model.name}`,
     });
+    this.layerName = layerName(this);
     this.layer = new LayerVersion(this, 'Layer', {
+      layerVersionName: this.layerName,
       code: new StagedCode(location),
       description: `model ${model.name}`,
       compatibleArchitectures: [this.architecture],

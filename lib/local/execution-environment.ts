@@ -116,7 +116,12 @@ export class ExecutionEnvironment {
   }
 
   /** One request; kills the process when it passes its deadline. */
-  async invoke(requestId: string, payload: string, limitMs: number): Promise<EnvironmentOutcome> {
+  async invoke(
+    requestId: string,
+    payload: string,
+    limitMs: number,
+    onStream?: (stream: Readable) => void,
+  ): Promise<EnvironmentOutcome> {
     const outcome = new Promise<EnvironmentOutcome>((finish) => {
       this.invocation = { requestId, finish };
     });
@@ -127,6 +132,7 @@ export class ExecutionEnvironment {
       payload,
       functionArn: this.options.function.arn,
       deadline: Math.round(Date.now() + limitMs),
+      onStream,
     });
     const result = await outcome;
     clearTimeout(timer);

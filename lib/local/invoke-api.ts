@@ -111,6 +111,9 @@ function payloadOf(requestId: string, localFunction: LocalFunction, outcome: Poo
   switch (outcome.kind) {
     case 'response':
       return outcome.payload;
+    case 'streamed':
+      // Only where a stream was asked for, and here it is not.
+      return '';
     case 'error': {
       const { errorType, errorMessage, trace } = outcome;
       return JSON.stringify({ errorType, errorMessage, ...(trace === undefined ? {} : { trace }) });

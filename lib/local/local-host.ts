@@ -1,26 +1,20 @@
 /** Serves a synthesized cloud assembly on this machine: API Gateway and Lambda's Invoke API in small, on one port. */
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../errors.js';
 import { readCloudAssembly } from './cloud-assembly.js';
-import { isPreflight, preflightAnswer, withCors } from './cors.js';
 import { builtInRuntime, type RuntimeCommand } from './execution-environment.js';
-import { FunctionPool, type PoolInvocation } from './function-pool.js';
-import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './http-answer.js';
-import { toHttpEvent } from './http-event.js';
+import { FunctionPool } from './function-pool.js';
 import { DEFAULT_REGION } from './intrinsics.js';
-import { answerInvoke, MAX_EVENT_BYTES } from './invoke-api.js';
 import { type LocalFunction, type LocalRoute, type LocalService, readLocalService } from './local-stack.js';
 import { chooseRuntime, layOutOptFolder } from './opt-folder.js';
-import { readRequestBody } from './request-body.js';
+import { readableLines } from './readable-line.js';
 import { RouteTable } from './route-table.js';
+import { serveRequest } from './serve-request.js';
 
-/** What an HTTP API takes of a request's body. */
-const MAX_BODY_BYTES = 10 * 1024 * 1024;
 const DEFAULT_PORT = 3000;
 const DEFAULT_MAX_CONCURRENCY = 10;
 const DEFAULT_INIT_LIMIT_MS = 10_000;
@@ -86,13 +80,15 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         runtime: options.runtime ?? builtInRuntime(),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
-        onLine: (line) => log(`${localFunction.label} | ${line}`),
+        onLine: (line) => {
+          for (const part of readableLines(line)) log(`${localFunction.label} | ${part}`);
+        },
       });
       pools.set(localFunction, pool);
     }
     const table = new RouteTable(service.routes);
     server = createServer((request, response) => {
-      serve(request, response, { table, pools, region, log }).catch((error: unknown) => {
+      serveRequest(request, response, { table, pools, region, log }).catch((error: unknown) => {
         log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
         response.destroy();
       });
@@ -138,123 +134,6 @@ function decideRuntime(
       'Run `cdk-onnx dev` without --assembly, which synthesizes for this host; an app that sets `architecture` itself should take ' +
       "it from the context: this.node.tryGetContext('architecture').",
   });
-}
-
-interface Serving {
-  readonly table: RouteTable;
-  readonly pools: ReadonlyMap<LocalFunction, FunctionPool>;
-  readonly region: string;
-  readonly log: (line: string) => void;
-}
-
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { table, pools, region, log }: Serving,
-): Promise<void> {
-  const method = request.method ?? 'GET';
-  const target = request.url ?? '/';
-  const send = (answer: HttpAnswer, detail: string) => {
-    log(`${method} ${target} ${answer.status} ${detail}`);
-    response.writeHead(answer.status, { ...answer.headers, 'content-length': answer.body.length });
-    response.end(method === 'HEAD' ? undefined : answer.body);
-  };
-
-  const invoke = (localFunction: LocalFunction, requestId: string, payload: string) => {
-    const pool = pools.get(localFunction);
-    if (pool === undefined) throw new Error(`no pool for ${localFunction.id}`);
-    return pool.invoke(requestId, payload);
-  };
-  const invoked = await answerInvoke(request, {
-    functions: [...pools.keys()],
-    region,
-    invoke,
-    onInvoked: (localFunction, ended) => log(`invoked ${describe(localFunction, ended)}`),
-  });
-  if (invoked !== undefined) return send(invoked, "(Lambda's Invoke API)");
-
-  const path = target.split('?')[0] ?? target;
-  const { origin } = request.headers;
-  if (isPreflight(method, request.headers)) {
-    const cors = table.cors(String(request.headers['access-control-request-method']), path);
-    if (cors !== undefined) return send(preflightAnswer(cors, origin), '(CORS preflight)');
-  }
-  const match = table.match(method, path);
-  if (match === undefined) {
-    request.resume();
-    return send(gatewayAnswer(404, 'Not Found'), '(no route)');
-  }
-  const body = await readRequestBody(request, MAX_BODY_BYTES);
-  if (body === undefined) {
-    response.setHeader('connection', 'close');
-    return send(gatewayAnswer(413, 'Request Entity Too Large'), `(body above ${MAX_BODY_BYTES} bytes)`);
-  }
-  const { route, pathParameters } = match;
-  const requestId = randomUUID();
-  const event = toHttpEvent({
-    method,
-    target,
-    rawHeaders: request.rawHeaders,
-    body,
-    sourceIp: request.socket.remoteAddress ?? '127.0.0.1',
-    routeKey: route.routeKey,
-    pathParameters,
-    requestId,
-    time: Date.now(),
-  });
-  const payload = JSON.stringify(event);
-  if (Buffer.byteLength(payload) > MAX_EVENT_BYTES) {
-    return send(gatewayAnswer(413, 'Request Entity Too Large'), `(event above Lambda's ${MAX_EVENT_BYTES} bytes)`);
-  }
-  const invocation = invoke(route.function, requestId, payload);
-  const timer = new AbortController();
-  const result = await Promise.race([invocation, afterMs(route.timeoutMs, timer.signal)]);
-  timer.abort();
-  if (result === undefined) {
-    // Lambda goes on with what nobody waits for any more; its end is worth a line.
-    void invocation.then((late) =>
-      log(`${method} ${target} ${describe(route.function, late)} after the API had given up`),
-    );
-    return send(gatewayAnswer(503, 'Service Unavailable'), `(no answer within ${route.timeoutMs} ms)`);
-  }
-  const answer = result.outcome.kind === 'response' ? answerOf(result.outcome.payload) : undefined;
-  const answered = answer ?? gatewayAnswer(500, 'Internal Server Error');
-  send(route.cors === undefined ? answered : withCors(answered, route.cors, origin), describe(route.function, result));
-}
-
-function answerOf(payload: string): HttpAnswer | undefined {
-  try {
-    return toHttpAnswer(JSON.parse(payload));
-  } catch {
-    return undefined;
-  }
-}
-
-/** `faces#1 cold: init 412 ms, run 35 ms, 183 of 1769 MiB` */
-function describe(localFunction: LocalFunction, invocation: PoolInvocation): string {
-  const { outcome, initMs, runMs, peakMemoryMiB } = invocation;
-  const start = initMs === undefined ? 'warm:' : `cold: init ${Math.round(initMs)} ms,`;
-  const memory = peakMemoryMiB === undefined ? '' : `, ${peakMemoryMiB} of ${localFunction.memoryMiB} MiB`;
-  const failure =
-    outcome.kind === 'response'
-      ? ''
-      : outcome.kind === 'timeout'
-        ? `; timed out after ${localFunction.timeoutSeconds} s`
-        : outcome.kind === 'error'
-          ? `; ${outcome.errorType}: ${outcome.errorMessage}`
-          : `; ${outcome.kind === 'exit' ? 'the environment ended' : 'init failed'}: ${outcome.reason}`;
-  return `${localFunction.label}#${invocation.environment} ${start} run ${Math.round(runMs)} ms${memory}${failure}`;
-}
-
-async function afterMs(milliseconds: number, signal: AbortSignal): Promise<undefined> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  return undefined;
 }
 
 async function listen(server: Server, port: number): Promise<void> {

@@ -1,8 +1,9 @@
-/** From templates to what the local host serves: HTTP APIs with their routes, and the functions behind them. */
+/** From templates to what the local host serves: HTTP APIs and REST APIs with their routes, and the functions behind them. */
 import { ConfigurationError } from '../errors.js';
 import { type AssemblyStack, record, type Template, type TemplateResource } from './cloud-assembly.js';
 import { type CorsConfiguration, readCorsConfiguration } from './cors.js';
 import { DEFAULT_REGION, type StackEvaluator, stackEvaluator } from './intrinsics.js';
+import { type RestRoute, readRestRoutes } from './rest-api-routes.js';
 
 export interface LocalFunction {
   /** The function's logical id, unique among all stacks by its stack's name. */
@@ -33,6 +34,8 @@ export interface LocalRoute {
   /** How long the API waits for the function. */
   readonly timeoutMs: number;
   readonly payloadFormatVersion: string;
+  /** Of a REST API; undefined for a route of an HTTP API. */
+  readonly rest?: RestRoute;
   /** Of the route's API. */
   readonly cors: CorsConfiguration | undefined;
 }
@@ -50,7 +53,7 @@ const DEFAULT_TIMEOUT_SECONDS = 3;
 const DEFAULT_API_TIMEOUT_MS = 30_000;
 
 /**
- * Finds every route of every HTTP API and the function behind it.
+ * Finds every route of every HTTP API and REST API, and the function behind it.
  *
  * @throws ConfigurationError `NO_ROUTES`, `LOCAL_FUNCTION`, `LOCAL_LAYER`, `LOCAL_INTEGRATION`, `ROUTE_TWICE`
  */
@@ -60,7 +63,7 @@ export function readLocalService(stacks: readonly AssemblyStack[], region: strin
   if (routes.length === 0) {
     throw new ConfigurationError({
       code: 'NO_ROUTES',
-      message: `No HTTP API with a route to a Lambda function in ${stacks.map((stack) => stack.name).join(', ') || 'the assembly'}.`,
+      message: `No API with a route to a Lambda function in ${stacks.map((stack) => stack.name).join(', ') || 'the assembly'}.`,
       advice: 'Add an InferenceEndpoint to the app.',
     });
   }
@@ -134,6 +137,7 @@ function readStack(
       advice: 'The local host speaks payload format 2.0.',
     });
   }
+  const rest = readRestRoutes(stack, evaluator, functionByArn);
   for (const [id, resource] of Object.entries(stack.template.Resources)) {
     if (resource.Type !== 'AWS::Lambda::Function' || functions.has(id)) continue;
     try {
@@ -144,7 +148,11 @@ function readStack(
       if (error.code !== 'LOCAL_FUNCTION') warnings.push(`${id} cannot be invoked here. ${error.message}`);
     }
   }
-  return { routes, functions: [...functions.values()], warnings };
+  return {
+    routes: [...routes, ...rest.routes],
+    functions: [...functions.values()],
+    warnings: [...warnings, ...rest.warnings],
+  };
 }
 
 function readFunction(

@@ -20,7 +20,10 @@ export class RouteTable {
   private readonly candidates: readonly Candidate[];
   private readonly fallback: LocalRoute | undefined;
 
+  private readonly stages: readonly string[];
+
   constructor(private readonly routes: readonly LocalRoute[]) {
+    this.stages = [...new Set(routes.flatMap(({ rest }) => (rest === undefined ? [] : [rest.stage])))];
     this.fallback = routes.find((route) => route.routeKey === '$default');
     this.candidates = routes
       .filter((route) => route !== this.fallback)
@@ -29,6 +32,27 @@ export class RouteTable {
         return { route, method, segments: segmentsOf(path) };
       })
       .sort((a, b) => rank(b) - rank(a));
+  }
+
+  /** Whether paths without a route are an HTTP API's to refuse. */
+  get hasHttpApi(): boolean {
+    return this.routes.some(({ rest }) => rest === undefined);
+  }
+
+  /**
+   * The route of a request's target. Methods of REST APIs answer below their stage as well, as below API Gateway's own domain name;
+   * the target that comes back is without it.
+   */
+  find(method: string, target: string): { readonly match: RouteMatch; readonly target: string } | undefined {
+    const match = this.match(method, pathOf(target));
+    if (match !== undefined) return { match, target };
+    for (const stage of this.stages) {
+      if (!target.startsWith(`/${stage}/`)) continue;
+      const below = target.slice(stage.length + 1);
+      const matchBelow = this.match(method, pathOf(below));
+      if (matchBelow?.route.rest?.stage === stage) return { match: matchBelow, target: below };
+    }
+    return undefined;
   }
 
   /** @param path as sent, still percent-encoded, without the query string */
@@ -47,6 +71,10 @@ export class RouteTable {
     const match = this.match(method, path);
     return match === undefined ? this.routes.find(({ cors }) => cors !== undefined)?.cors : match.route.cors;
   }
+}
+
+function pathOf(target: string): string {
+  return target.split('?')[0] ?? target;
 }
 
 function segmentsOf(path: string): string[] {

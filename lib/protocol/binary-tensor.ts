@@ -5,8 +5,8 @@
  */
 import type { DataType } from '../artifact/manifest.js';
 import { badRequest } from './bad-request.js';
-import { checkString } from './check-string.js';
 import { bytesPerElement, viewOrCopy } from './data-types.js';
+import { checkString } from './string-element.js';
 import { bytesOf, isStrings, type TensorData } from './tensor.js';
 
 const LENGTH_BYTES = 4;
@@ -43,7 +43,7 @@ function readStrings(bytes: Uint8Array, count: number, label: string): string[] 
     offset += LENGTH_BYTES;
     if (length > bytes.byteLength - offset) throw stringsEnd(label, count, bytes.byteLength);
     const text = decodeString(decoder, bytes.subarray(offset, offset + length), label, index);
-    checkString(text, index, label);
+    checkString(text, label, index);
     strings.push(text);
     offset += length;
   }

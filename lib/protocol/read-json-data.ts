@@ -1,11 +1,11 @@
 /** A tensor's `data` in a JSON request: flat in row-major order, or nested as its shape is. */
 import type { DataType } from '../artifact/manifest.js';
 import { badRequest, quoted, shapeText } from './bad-request.js';
-import { checkString } from './check-string.js';
 import { allocate, BIG_INTEGER_RANGES, INTEGER_RANGES, v2DataType } from './data-types.js';
 import { integerOfLiteral } from './exact-integers.js';
 import { toFloat16Bits } from './float16.js';
 import { elementCount } from './shape.js';
+import { checkString } from './string-element.js';
 import type { NumericData, TensorData } from './tensor.js';
 
 export interface JsonTensor {
@@ -22,7 +22,8 @@ export interface JsonTensor {
 const MAX_HALF = 0x7c00;
 
 /**
- * @throws RequestError `DATA_INVALID`, `ELEMENT_COUNT_MISMATCH`, `NESTING_MISMATCH`, `ELEMENT_INVALID`, `ELEMENT_OUT_OF_RANGE`, `STRING_INVALID`
+ * @throws RequestError `DATA_INVALID`, `ELEMENT_COUNT_MISMATCH`, `NESTING_MISMATCH`, `ELEMENT_INVALID`, `ELEMENT_OUT_OF_RANGE`,
+ * `STRING_INVALID`
  */
 export function readJsonTensor(tensor: JsonTensor): TensorData {
   const elements = flatten(tensor.data, tensor);
@@ -89,17 +90,19 @@ function nestingMismatch(row: unknown, axis: number, shape: readonly number[], l
 function readStrings(elements: readonly unknown[], tensor: JsonTensor): readonly string[] {
   return elements.map((element, index) => {
     if (typeof element !== 'string') throw elementInvalid(tensor, index, element, 'strings');
-    checkString(element, index, tensor.label);
+    checkString(element, tensor.label, index);
     return element;
   });
 }
 
 function readBooleans(elements: readonly unknown[], tensor: JsonTensor): NumericData {
-  return Uint8Array.from(elements, (element, index) => {
-    if (element === true || element === 1) return 1;
-    if (element === false || element === 0) return 0;
-    throw elementInvalid(tensor, index, element, 'true and false');
-  });
+  const data = new Uint8Array(elements.length);
+  for (let index = 0; index < elements.length; index++) {
+    const element = elements[index];
+    if (element === true || element === 1) data[index] = 1;
+    else if (element !== false && element !== 0) throw elementInvalid(tensor, index, element, 'true and false');
+  }
+  return data;
 }
 
 function readFloats(

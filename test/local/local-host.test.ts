@@ -104,8 +104,10 @@ describe('a result becomes an answer', () => {
     const cookies = await get('/cookies');
     expect([cookies.status, cookies.headers.getSetCookie()]).toEqual([204, ['a=1', 'b=2; HttpOnly']]);
     expect(await getJson('/plain')).toEqual({ no: 'statusCode' });
-    const malformed = await get('/malformed');
-    expect([malformed.status, await malformed.json()]).toEqual([500, { message: 'Internal Server Error' }]);
+    for (const path of ['/malformed', '/bad-header', '/bad-cookie']) {
+      const malformed = await get(path);
+      expect([malformed.status, await malformed.json()], path).toEqual([500, { message: 'Internal Server Error' }]);
+    }
   });
 
   test('no route is a 404 as of API Gateway', async () => {

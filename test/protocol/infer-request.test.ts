@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DataType, Dimension, Signature } from '../../lib/artifact/manifest.js';
 import { RequestError } from '../../lib/errors.js';
-import { decodeAlignedBase64 } from '../../lib/protocol/aligned-body.js';
+import { BodyMemory } from '../../lib/protocol/aligned-body.js';
 import { decodeInferRequest, type InferRequest } from '../../lib/protocol/infer-request.js';
 import { encodeInferRequest } from '../support/encode-infer-request.js';
 import { bitsOf, formedTensors } from '../support/random-tensors.js';
@@ -33,13 +33,14 @@ function refusal(act: () => unknown): RequestError {
 }
 
 describe('a request with tensors of any type, shape and form', () => {
-  it('is read as it was written', () => {
+  it('is read as it was written, into memory that earlier ones left', () => {
+    const memory = new BodyMemory();
     fc.assert(
       fc.property(formedTensors, fc.option(fc.string(), { nil: undefined }), (inputs, id) => {
         const { text, binary } = encodeInferRequest({ inputs, ...(id === undefined ? {} : { id }) });
         const document = Buffer.from(text);
         const body = Buffer.concat([document, ...binary]);
-        const bytes = decodeAlignedBase64(body.toString('base64'), document.length);
+        const bytes = memory.decode(body.toString('base64'), document.length);
         const request = decodeInferRequest(
           { kind: 'bytes', bytes, headerLength: document.length },
           signatureOf(inputs),
@@ -48,6 +49,7 @@ describe('a request with tensors of any type, shape and form', () => {
         expect(request.inputs.map(({ data, ...rest }) => ({ ...rest, data: bitsOf(data) }))).toEqual(
           inputs.map(({ name, dataType, shape, data }) => ({ name, dataType, shape, data: bitsOf(data) })),
         );
+        memory.reclaim(bytes);
       }),
       { numRuns: 400 },
     );
@@ -155,6 +157,28 @@ function decodeBinary(input: Record<string, unknown>, tensor: Uint8Array, signat
   return decodeInferRequest({ kind: 'bytes', bytes, headerLength: headerLength ?? document.length }, signature);
 }
 
+describe('the memory of bodies', () => {
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+  it('is used again once it was given back, and not before', () => {
+    const memory = new BodyMemory();
+    const first = memory.decode(base64('first'), 0);
+    const second = memory.decode(base64('second'), 0);
+    expect(second.buffer).not.toBe(first.buffer);
+    memory.reclaim(first);
+    const third = memory.decode(base64('3'), 0);
+    expect(third.buffer).toBe(first.buffer);
+    expect([third, second].map((bytes) => Buffer.from(bytes).toString())).toEqual(['3', 'second']);
+  });
+
+  it('is replaced where a body is larger', () => {
+    const memory = new BodyMemory();
+    memory.reclaim(memory.decode(base64('small'), 0));
+    const large = Buffer.alloc(200_000, 'large');
+    expect(large.equals(memory.decode(large.toString('base64'), 3))).toBe(true);
+  });
+});
+
 describe('elements in the binary form', () => {
   it('are views on the body where it is aligned, and copies where it is not', () => {
     const input = {
@@ -171,7 +195,7 @@ describe('elements in the binary form', () => {
       [document.length, true],
       [document.length + 1, false],
     ] as const) {
-      const bytes = decodeAlignedBase64(base64, documentLength);
+      const bytes = new BodyMemory().decode(base64, documentLength);
       const request = decodeInferRequest({ kind: 'bytes', bytes, headerLength: document.length }, oneInput('float32'));
       const data = request.inputs[0]?.data as Float32Array;
       expect(data).toEqual(Float32Array.of(1, 2, 3));

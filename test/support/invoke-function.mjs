@@ -4,9 +4,17 @@ import { pathToFileURL } from 'node:url';
 const start = performance.now();
 const { handler } = await import(pathToFileURL(process.argv[2]).href);
 process.send({ kind: 'ready', milliseconds: performance.now() - start });
-process.on('message', async ({ id, event }) => {
+process.on('message', async ({ id, event, context, mark }) => {
+  if (mark !== undefined) {
+    for (const stream of [process.stdout, process.stderr]) stream.write(`${mark}\n`);
+    return;
+  }
   try {
-    process.send({ kind: 'answered', id, result: await handler(event) });
+    const start = process.cpuUsage();
+    const result = await handler(event, context);
+    const { user, system } = process.cpuUsage(start);
+    const usage = { cpuMilliseconds: (user + system) / 1000, peakMebibytes: process.resourceUsage().maxRSS / 1024 };
+    process.send({ kind: 'answered', id, result, usage });
   } catch (error) {
     process.send({ kind: 'threw', id, message: String(error) });
   }

@@ -194,6 +194,22 @@ describe.each(NODES_UNDER_TEST)('tensors of every type on $name', (target) => {
   });
 });
 
+describe('requests at once and one after the other', () => {
+  it('get their own numbers back, whatever memory their bodies lie in', async () => {
+    const environment = await start(kept(writeEchoArtifact([{ name: 'numbers', dataType: 'float64', shape: [null] }])));
+    const ask = async (value: number) => {
+      const data = new Float64Array(10_000 + value).fill(value);
+      const input = { name: 'numbers', dataType: 'float64', shape: [data.length], data, form: 'binary' } as const;
+      const [answer] = readBinaryAnswer(await infer(environment, 'echo', [input], { outputForm: 'binary' }));
+      expect(answer?.bytes.equals(Buffer.from(data.buffer)), `numbers of request ${value}`).toBe(true);
+    };
+    for (let round = 0; round < 3; round++) {
+      await Promise.all(Array.from({ length: 8 }, (_, index) => ask(round * 100 + index)));
+      await ask(1000);
+    }
+  });
+});
+
 describe('outputs that JSON cannot write', () => {
   it('are an error that names the binary form, and come in the binary form', async () => {
     const environment = await start(kept(writeLogarithmArtifact()));
