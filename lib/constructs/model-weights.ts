@@ -13,6 +13,7 @@ export interface ModelWeights {
   readonly file: ArtifactFile;
   /** `s3://bucket/key` */
   readonly uri: string;
+  /** What a function must be allowed to read. */
   readonly objectArn: string;
 }
 
