@@ -2,8 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-
-const PREPARED_LAYERS = join(import.meta.dirname, '../dist/layers/onnxruntime');
+import { onnxruntimeLayerFolder } from '../lib/artifact/onnxruntime-package.js';
 
 export interface RuntimeImportTimes {
   /** Milliseconds, one per run. */
@@ -14,11 +13,11 @@ export interface RuntimeImportTimes {
 /**
  * Each import in a fresh process, the two in turn, after one of each that does not count: it brings the files into the page cache.
  *
- * @param layer folder of the layer for this machine's architecture. Default: the one in dist.
+ * @param layer folder of the layer for this machine's architecture. Default: the prepared one.
  */
 export async function measureRuntimeImport(
   runs: number,
-  layer = join(PREPARED_LAYERS, process.arch === 'arm64' ? 'arm64' : 'x86_64'),
+  layer = onnxruntimeLayerFolder(process.arch === 'arm64' ? 'arm64' : 'x86_64'),
 ): Promise<RuntimeImportTimes> {
   const slimEntry = join(layer, 'nodejs/node_modules/onnxruntime-node/index.js');
   const publishedEntry = createRequire(import.meta.url).resolve('onnxruntime-node');

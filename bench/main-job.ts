@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listFolder } from '../lib/artifact/folder-digest.js';
+import { onnxruntimeLayerFolder } from '../lib/artifact/onnxruntime-package.js';
 import { mutateAndRead } from '../test/support/mutation.js';
 import { measureRuntimeImport } from './import-runtime.js';
 import { median, type Suite, type SuiteContext } from './suite.js';
@@ -28,9 +29,11 @@ export const mainJob: Suite = {
 };
 
 function layerSizes({ row, bar }: SuiteContext): void {
-  const limits = { arm64: 27_000_000, x86_64: 48_000_000 };
-  for (const [architecture, max] of Object.entries(limits)) {
-    const files = listFolder(join(root, 'dist/layers/onnxruntime', architecture));
+  for (const [architecture, max] of [
+    ['arm64', 27_000_000],
+    ['x86_64', 48_000_000],
+  ] as const) {
+    const files = listFolder(onnxruntimeLayerFolder(architecture));
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     row({ case: 'layer-size', subject: architecture, metric: 'unzipped', value: bytes, unit: 'bytes' });
     bar(`runtime layer ${architecture}, bytes`, bytes, { max });

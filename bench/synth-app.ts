@@ -4,6 +4,7 @@ import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Architecture, Code, Function as LambdaFunction, LayerVersion, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { App, Stack } from 'aws-cdk-lib/core';
+import { onnxruntimeLayerFolder } from '../lib/artifact/onnxruntime-package.js';
 import { InferenceEndpoint, Model } from '../lib/constructs/index.js';
 
 const root = join(import.meta.dirname, '..');
@@ -21,9 +22,7 @@ if (models.length > 0) {
     architecture: Architecture.ARM_64,
     handler: 'index.handler',
     code: Code.fromAsset(join(root, 'dist/functions/predict')),
-    layers: [
-      new LayerVersion(stack, 'OnnxRuntime', { code: Code.fromAsset(join(root, 'dist/layers/onnxruntime/arm64')) }),
-    ],
+    layers: [new LayerVersion(stack, 'OnnxRuntime', { code: Code.fromAsset(onnxruntimeLayerFolder('arm64')) })],
   });
   const integration = new HttpLambdaIntegration('Integration', handler);
   new HttpApi(stack, 'Api').addRoutes({ path: '/predict/faces', methods: [HttpMethod.POST], integration });

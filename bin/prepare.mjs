@@ -1,18 +1,20 @@
 /**
- * What `npm ci` runs at its end: lib as ESM, CommonJS and type declarations, the functions as single files, the
- * runtime layers, all into dist/. Each part is made under a temporary name and moved into place, so that an
- * interrupted run leaves the last good one.
+ * What `npm ci` runs at its end: lib as ESM, CommonJS and type declarations and the functions as single files into dist/, the runtimes into
+ * their packages below layers/. Each part is made under a temporary name and moved into place, so that an interrupted run leaves the last
+ * good one.
  *
- *   node bin/prepare.mjs [--only lib|types|functions|layers]…
+ *   node bin/prepare.mjs [--only lib|types|functions|layers|onnxruntime-<platform>]…
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
+import { buildOnnxRuntimePackage, PLATFORMS, packageFolder } from '../layers/onnxruntime/packages.mjs';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+const COMMONJS = '{ "type": "commonjs" }\n';
 
 /** Runs `make` on an empty folder beside `destination`, then swaps the two. */
 async function replace(destination, make) {
@@ -61,7 +63,7 @@ const parts = {
         'import.meta.dirname': '__dirname',
         'import.meta.filename': '__filename',
       });
-      writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n');
+      writeFileSync(join(folder, 'package.json'), COMMONJS);
     });
     // For editors: "$schema" in a model.json.
     const { modelJsonSchema } = await import('../dist/esm/artifact/schema.js');
@@ -70,11 +72,15 @@ const parts = {
   async types() {
     await replace(join(dist, 'types'), (folder) => {
       const compiler = join(root, 'node_modules/typescript-native/bin/tsc');
-      const settings = ['--noEmit', 'false', '--emitDeclarationOnly', '--declaration', '--outDir', folder];
+      const esm = join(folder, 'esm');
+      const settings = ['--noEmit', 'false', '--emitDeclarationOnly', '--declaration', '--outDir', esm];
       const run = spawnSync(process.execPath, [compiler, '-p', join(root, 'bin/tsconfig.lib.json'), ...settings], {
         stdio: 'inherit',
       });
       if (run.status !== 0) throw new Error(`type declarations: tsc ended with ${run.status ?? run.signal}`);
+      // The same declarations, under a package.json that says what `require` finds: else TypeScript takes it for ECMAScript modules.
+      cpSync(esm, join(folder, 'cjs'), { recursive: true });
+      writeFileSync(join(folder, 'cjs/package.json'), COMMONJS);
     });
   },
   async functions() {
@@ -82,18 +88,32 @@ const parts = {
     await replace(join(dist, 'functions'), (folder) => buildFunctions({ outputDirectory: folder }));
   },
   async layers() {
-    const { buildOnnxRuntimeLayer } = await import('../layers/onnxruntime/build.mjs');
-    for (const architecture of ['arm64', 'x86_64']) {
-      const destination = join(dist, 'layers/onnxruntime', architecture);
-      await replace(destination, (folder) => buildOnnxRuntimeLayer({ architecture, outputDirectory: folder }));
-    }
+    const host = `${process.platform}-${process.arch}`;
+    for (const platform of ['linux-arm64', 'linux-x64']) await buildOnnxRuntimePackage(platform, replace);
+    if (process.platform === 'linux' || !PLATFORMS.includes(host)) return;
+    await buildOnnxRuntimePackage(host, replace);
+    linkPackage(host);
   },
 };
 
+/** npm links the workspaces, and the package of another host cannot be one: npm refuses a workspace that is not for the platform it runs on. */
+function linkPackage(platform) {
+  const link = join(root, 'node_modules/@cdk-onnx', `onnxruntime-${platform}`);
+  rmSync(link, { recursive: true, force: true });
+  symlinkSync(packageFolder(platform), link, 'junction');
+}
+
+/** What `npm pack` runs in each of the packages. */
+const packages = Object.fromEntries(
+  PLATFORMS.map((platform) => [`onnxruntime-${platform}`, () => buildOnnxRuntimePackage(platform, replace)]),
+);
+
 const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
 for (const name of values.only ?? Object.keys(parts)) {
-  if (!Object.hasOwn(parts, name)) throw new Error(`--only ${name}: not one of ${Object.keys(parts).join(', ')}`);
+  const make = { ...parts, ...packages }[name];
+  if (make === undefined)
+    throw new Error(`--only ${name}: not one of ${Object.keys({ ...parts, ...packages }).join(', ')}`);
   const start = performance.now();
-  await parts[name]();
+  await make();
   process.stderr.write(`${name.padEnd(9)} ${Math.round(performance.now() - start)} ms\n`);
 }

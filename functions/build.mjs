@@ -11,11 +11,17 @@ const JPEG_TURBO = '@cwasm/jpeg-turbo';
 const JPEG_TURBO_FILES = ['jpeg-turbo.wasm', 'package.json'];
 
 /**
- * Writes `predict/index.mjs` (handler `index.handler`) below `outputDirectory`. The same sources give the same bytes.
+ * Writes `predict/index.mjs` and `version-retention/index.js` (handler `index.handler`) below `outputDirectory`. The same
+ * sources give the same bytes.
  *
  * @param {{ outputDirectory: string }} options
  */
 export async function buildFunctions({ outputDirectory }) {
+  await buildPredict(outputDirectory);
+  await buildVersionRetention(outputDirectory);
+}
+
+async function buildPredict(outputDirectory) {
   const folder = join(outputDirectory, 'predict');
   await build({
     entryPoints: [join(import.meta.dirname, 'predict/index.ts')],
@@ -26,7 +32,10 @@ export async function buildFunctions({ outputDirectory }) {
     platform: 'node',
     target: 'node20.11',
     minify: true,
-    legalComments: 'none',
+    // Names of errors and of functions in stacks, for those who read the log.
+    keepNames: true,
+    // Licences ask for it.
+    legalComments: 'eof',
     // Comes with the runtime layer.
     external: ['onnxruntime-node'],
     define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },
@@ -35,6 +44,22 @@ export async function buildFunctions({ outputDirectory }) {
   const target = join(folder, 'node_modules', JPEG_TURBO);
   mkdirSync(target, { recursive: true });
   for (const file of JPEG_TURBO_FILES) copyFileSync(require.resolve(`${JPEG_TURBO}/${file}`), join(target, file));
+}
+
+async function buildVersionRetention(outputDirectory) {
+  await build({
+    entryPoints: [join(import.meta.dirname, 'version-retention/index.ts')],
+    outfile: join(outputDirectory, 'version-retention/index.js'),
+    bundle: true,
+    // CommonJS: the AWS SDK comes with Lambda's runtime, where only `require` is sure to look.
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20.11',
+    minify: true,
+    legalComments: 'none',
+    external: ['@aws-sdk/*'],
+    logLevel: 'warning',
+  });
 }
 
 function packageVersion() {

@@ -1,7 +1,4 @@
-/**
- * Every error that a person is meant to read: what failed and what it got (`message`),
- * what to do about it (`advice`), and a stable `code` to search or switch on.
- */
+/** What every error says. */
 export interface ErrorDetails {
   /** Stable, upper snake case; never reused for another meaning. */
   readonly code: string;
@@ -9,11 +6,18 @@ export interface ErrorDetails {
   readonly message: string;
   /** What the reader can do now. */
   readonly advice: string;
+  /** What led to it. */
   readonly cause?: unknown;
 }
 
+/**
+ * Every error that a person is meant to read: what failed and what it got (`message`),
+ * what to do about it (`advice`), and a stable `code` to search or switch on.
+ */
 export class CdkOnnxError extends Error {
+  /** Stable, upper snake case. */
   readonly code: string;
+  /** What the reader can do now. */
   readonly advice: string;
 
   constructor(details: ErrorDetails) {
@@ -44,6 +48,7 @@ export class SynthesisError extends CdkOnnxError {}
 
 /** A request that cannot be answered; `status` is the HTTP status to answer with. */
 export class RequestError extends CdkOnnxError {
+  /** 400 to 599. */
   readonly status: number;
 
   constructor(details: ErrorDetails & { readonly status: number }) {

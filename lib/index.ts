@@ -1,11 +1,34 @@
 /** What infrastructure code imports. */
 
-export type { Manifest, Signature, Task, TensorSignature } from './artifact/manifest.js';
+export type { LogLevel } from './artifact/function-metrics.js';
+export type {
+  ArtifactFile,
+  DataType,
+  Dimension,
+  MANIFEST_SCHEMA_VERSION,
+  Manifest,
+  SessionSettings,
+  Signature,
+  Task,
+  TensorSignature,
+} from './artifact/manifest.js';
+export type { LayerPlan, PlanDetails, S3Plan, SizePlan, SizePlanInput, TooLargePlan } from './artifact/size-plan.js';
+export type {
+  AnchorDecoder,
+  AnchorFeatureMap,
+  DecodedBoxes,
+  ImageClassificationTask,
+  ImagePreprocessing,
+  ObjectDetectionTask,
+  TensorTask,
+  YoloDecoder,
+} from './artifact/task.js';
 export * from './constructs/index.js';
 export {
   ArtifactError,
   CdkOnnxError,
   ConfigurationError,
+  type ErrorDetails,
   GraphError,
   ModelFormatError,
   RequestError,

@@ -65,6 +65,22 @@ describe('README', () => {
     expect(template.match(/"AWS::Lambda::LayerVersion"/g)).toHaveLength(3);
   });
 
+  it('has a REST endpoint that synthesizes, in the stack above it', async () => {
+    const [stack = '', rest = ''] = blocks('ts');
+    const [, imports = '', endpoint = ''] = /^((?:import .*\n)+)([\s\S]*)$/.exec(rest) ?? [];
+    writeFileSync(join(project, 'rest.ts'), imports + stack.replace('app.synth();', `${endpoint}\napp.synth();`));
+    const output = join(project, 'cdk.out.rest');
+    await run(process.execPath, ['--import', 'tsx', 'rest.ts'], {
+      cwd: project,
+      env: { ...process.env, CDK_OUTDIR: output, CDK_VALIDATION: 'false' },
+    });
+    const template = readFileSync(join(output, 'Vision.template.json'), 'utf8');
+    for (const type of ['ApiGateway::UsagePlanKey', 'ApiGateway::RequestValidator', 'WAFv2::WebACLAssociation']) {
+      expect(template).toContain(`"AWS::${type}"`);
+    }
+    expect(template).toContain('"index.streamingHandler"');
+  });
+
   it('has requests that the local endpoint answers', async () => {
     const port = 3219;
     const server = spawn(process.execPath, [join(root, 'bin/cdk-onnx.mjs'), 'dev', '--port', String(port)], {

@@ -1,5 +1,5 @@
 /** What other people serve ONNX models with, in Python environments of their own. */
-import { pythonWith } from '../python-environment.js';
+import { pythonWith } from '../../test/support/python-environment.js';
 import type { SuiteContext } from '../suite.js';
 
 const ONNXRUNTIME = 'onnxruntime==1.30.0';

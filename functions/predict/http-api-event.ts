@@ -3,17 +3,26 @@
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { RequestError } from '../../lib/errors.js';
-import type { HttpRequest, HttpResponse } from './http.js';
+import { arrival, type HttpRequest, type HttpResponse } from './http.js';
+import { checkResultSize, MAX_RESULT_BYTES } from './result-size.js';
 
 /** Whether an event is of this kind; anything may invoke a function. */
 export function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
-  const { version, rawPath, headers, requestContext } = (event ?? {}) as Partial<APIGatewayProxyEventV2>;
+  const { version, rawPath, headers, body, requestContext } = (event ?? {}) as Partial<APIGatewayProxyEventV2>;
   return (
     version === '2.0' &&
     typeof rawPath === 'string' &&
-    typeof headers === 'object' &&
+    isTexts(headers) &&
+    (body === undefined || body === null || typeof body === 'string') &&
     typeof requestContext?.http?.method === 'string'
+  );
+}
+
+function isTexts(headers: unknown): boolean {
+  return (
+    typeof headers === 'object' &&
+    headers !== null &&
+    Object.values(headers).every((value) => typeof value === 'string')
   );
 }
 
@@ -24,6 +33,7 @@ export function fromHttpApiEvent(event: APIGatewayProxyEventV2): HttpRequest {
     path: withoutStage(rawPath, requestContext.stage),
     headers,
     body: { content: body ?? '', isBase64: isBase64Encoded === true },
+    ...arrival(requestContext.requestId, requestContext.timeEpoch),
   };
 }
 
@@ -33,8 +43,6 @@ function withoutStage(path: string, stage: string | undefined): string {
   return path.startsWith(`/${stage}/`) ? path.slice(stage.length + 1) : path;
 }
 
-/** Of a function's result as JSON. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
-const MAX_RESULT_BYTES = 6 * 1024 * 1024;
 /** What JSON can make of one character of a body: `\u0000`. */
 const MAX_BYTES_PER_CHARACTER = 6;
 
@@ -44,24 +52,15 @@ export function toHttpApiResult({ status, headers, body }: HttpResponse): APIGat
     typeof body === 'string'
       ? { statusCode: status, headers, body, isBase64Encoded: false }
       : { statusCode: status, headers, body: encodeBase64(body), isBase64Encoded: true };
+  checkResultSize(result.body.length);
   if (result.body.length * MAX_BYTES_PER_CHARACTER > MAX_RESULT_BYTES) {
-    checkSize(Buffer.byteLength(JSON.stringify(result)));
+    checkResultSize(Buffer.byteLength(JSON.stringify(result)));
   }
   return result;
 }
 
 function encodeBase64(pieces: readonly Uint8Array[]): string {
   const bytes = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  checkSize(Math.ceil(bytes / 3) * 4);
+  checkResultSize(Math.ceil(bytes / 3) * 4);
   return Buffer.concat(pieces, bytes).toString('base64');
-}
-
-function checkSize(bytes: number): void {
-  if (bytes <= MAX_RESULT_BYTES) return;
-  throw new RequestError({
-    status: 422,
-    code: 'RESPONSE_TOO_LARGE',
-    message: `The response takes ${bytes} bytes, and a Lambda function may answer with ${MAX_RESULT_BYTES}.`,
-    advice: 'Send fewer rows at once, name only the outputs that you need in "outputs", or ask for the binary form.',
-  });
 }

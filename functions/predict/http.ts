@@ -1,5 +1,6 @@
 /** A request and a response, whichever kind of event they travel in. */
 import { RequestError } from '../../lib/errors.js';
+import type { Stopwatch } from './stopwatch.js';
 
 export interface HttpRequest {
   readonly method: string;
@@ -9,6 +10,18 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** As API Gateway hands it over: the text, or base64 of the bytes. */
   readonly body: { readonly content: string; readonly isBase64: boolean };
+  /** API Gateway's name for it. */
+  readonly requestId: string | undefined;
+  /** When it reached API Gateway, milliseconds since 1970. */
+  readonly receivedAt: number | undefined;
+}
+
+/** What API Gateway says of a request; an event that something else made up may leave it out. */
+export function arrival(requestId: unknown, time: unknown): Pick<HttpRequest, 'requestId' | 'receivedAt'> {
+  return {
+    requestId: typeof requestId === 'string' ? requestId : undefined,
+    receivedAt: typeof time === 'number' && Number.isFinite(time) ? time : undefined,
+  };
 }
 
 export interface HttpResponse {
@@ -16,6 +29,12 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Text, or pieces of bytes that are sent one after the other. */
   readonly body: string | readonly Uint8Array[];
+}
+
+/** What answering a request with tensors needs beside the model. */
+export interface AnswerOptions {
+  readonly stopwatch: Stopwatch;
+  readonly maxResponseBytes: number;
 }
 
 export function jsonResponse(

@@ -8,10 +8,13 @@ import type { NamedTensor, TensorData } from '../../lib/protocol/tensor.js';
 import { createTaskPipeline, type TaskPipeline } from '../../lib/tasks/task-pipeline.js';
 import type { Artifact } from './artifact.js';
 import { inferenceError } from './inference-error.js';
-import { errorDetails, log } from './log.js';
+import { errorDetails, type Log } from './log.js';
+import type { MetricValues } from './metrics.js';
 import { loadOnnxRuntime, type OnnxRuntime, sessionOptions, threadsFor } from './onnxruntime.js';
 
 export interface Model {
+  /** How opening it went. */
+  readonly opening: { readonly threads: number; readonly times: MetricValues };
   readonly artifact: Artifact;
   /** Undefined for a model that only takes tensors. */
   readonly pipeline: TaskPipeline | undefined;
@@ -29,7 +32,7 @@ export interface Model {
  * @throws RuntimeError `RUNTIME_NOT_LOADED`, `SESSION_NOT_CREATED`
  * @throws ConfigurationError when the task does not fit the signature
  */
-export async function openModel(artifact: Artifact, environment: NodeJS.ProcessEnv): Promise<Model> {
+export async function openModel(artifact: Artifact, environment: NodeJS.ProcessEnv, log: Log): Promise<Model> {
   const start = performance.now();
   const { manifest } = artifact;
   const pipeline = createTaskPipeline(manifest.task, manifest.signature);
@@ -40,17 +43,14 @@ export async function openModel(artifact: Artifact, environment: NodeJS.ProcessE
   const created = performance.now();
   const run = (inputs: readonly NamedTensor[], outputs: readonly string[]) =>
     runSession(runtime, session, inputs, outputs);
-  await warmUp(run, manifest.signature);
+  await warmUp(run, manifest.signature, log);
   pipeline?.warm();
-  log('INFO', 'model ready', {
-    model: manifest.name,
-    contentHash: manifest.contentHash,
-    threads,
-    runtimeMs: rounded(loaded - start),
-    sessionMs: rounded(created - loaded),
-    warmUpMs: rounded(performance.now() - created),
-  });
-  return { artifact, pipeline, run };
+  const times: MetricValues = {
+    RuntimeLoadTime: loaded - start,
+    SessionCreationTime: created - loaded,
+    WarmUpTime: performance.now() - created,
+  };
+  return { artifact, pipeline, run, opening: { threads, times } };
 }
 
 function requireRuntime(): OnnxRuntime {
@@ -80,7 +80,7 @@ async function createSession({ InferenceSession }: OnnxRuntime, { manifest, mode
   }
 }
 
-async function warmUp(run: Model['run'], { inputs, outputs }: Signature): Promise<void> {
+async function warmUp(run: Model['run'], { inputs, outputs }: Signature, log: Log): Promise<void> {
   const zeros = inputs.map(({ name, dataType, shape }) => {
     const sizes = (shape ?? []).map((size) => (typeof size === 'number' ? size : 1));
     return { name, dataType, shape: sizes, data: zeroData(dataType, elementCount(sizes)) };
@@ -124,8 +124,4 @@ async function runSession(
     const { type, dims, data } = results[name] as Tensor;
     return { name, dataType: type as DataType, shape: dims, data: data as TensorData };
   });
-}
-
-function rounded(milliseconds: number): number {
-  return Math.round(milliseconds * 10) / 10;
 }

@@ -27,8 +27,8 @@ export function sessionOptions(settings: SessionSettings, threads: number): Infe
     graphOptimizationLevel: graphOptimizationLevel ?? 'all',
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
-    // Errors only: what onnxruntime warns about at load was seen at build.
-    logSeverityLevel: 3,
+    // Fatal ones only: its errors are thrown as well, and the lines that it writes of them quote values of requests.
+    logSeverityLevel: 4,
     ...(enableCpuMemArena === undefined ? {} : { enableCpuMemArena }),
     ...(enableMemPattern === undefined ? {} : { enableMemPattern }),
     ...(configEntries === undefined ? {} : { extra: nestedByDots(configEntries) }),

@@ -4,6 +4,7 @@ import type { NamedTensor } from '../../lib/protocol/tensor.js';
 import type { TaskPipeline, TensorOutput } from '../../lib/tasks/task-pipeline.js';
 import { type HttpRequest, type HttpResponse, jsonResponse, mediaType, refuseEncodedBody } from './http.js';
 import type { Model } from './model.js';
+import type { Stopwatch } from './stopwatch.js';
 
 /** Sent by clients that do not know the type; the content decides anyway. */
 const UNKNOWN_TYPES = ['application/octet-stream', ''];
@@ -13,14 +14,17 @@ export async function predict(
   request: HttpRequest,
   { artifact, run }: Model,
   pipeline: TaskPipeline,
+  stopwatch: Stopwatch,
 ): Promise<HttpResponse> {
   const { name, modelVersion, signature } = artifact.manifest;
   const { feeds, conclude } = await pipeline.prepare(requestBytes(request, pipeline.accepts));
   const inputs: NamedTensor[] = Object.entries(feeds).map(([input, feed]) => ({ name: input, ...feed }));
+  stopwatch.lap('DecodeTime');
   const results = await run(
     inputs,
     signature.outputs.map((output) => output.name),
   );
+  stopwatch.lap('InferenceTime');
   const outputs = Object.fromEntries(results.map((tensor) => [tensor.name, tensor as TensorOutput]));
   return jsonResponse(200, {
     model_name: name,

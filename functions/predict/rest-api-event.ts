@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
  */
 import type { APIGatewayProxyEvent } from 'aws-lambda';
-import type { HttpRequest } from './http.js';
+import { arrival, type HttpRequest } from './http.js';
 
 /** Whether an event is of this kind; anything may invoke a function. */
 export function isRestApiEvent(event: unknown): event is APIGatewayProxyEvent {
@@ -22,26 +22,29 @@ export function isRestApiEvent(event: unknown): event is APIGatewayProxyEvent {
 }
 
 export function fromRestApiEvent(event: APIGatewayProxyEvent): HttpRequest {
-  const { httpMethod, body, isBase64Encoded } = event;
+  const { httpMethod, body, isBase64Encoded, requestContext } = event;
   return {
     method: httpMethod,
     path: withoutBasePath(event),
     headers: lowerCaseHeaders(event),
     body: { content: body ?? '', isBase64: isBase64Encoded === true },
+    ...arrival(requestContext.requestId, requestContext.requestTimeEpoch),
   };
 }
 
 /** The stage is in no path but the context's; what a custom domain maps to the API stands before the resource. */
 function withoutBasePath({ path, resource, pathParameters }: APIGatewayProxyEvent): string {
   if (typeof resource !== 'string') return path;
-  const own = resource.replaceAll(/\{([^}+]+)\+?\}/g, (_, name: string) => pathParameters?.[name] ?? '');
+  const own = resource.replaceAll(/\{([^{}+]+)\+?\}/g, (_, name: string) => pathParameters?.[name] ?? '');
   return own.startsWith('/') && path.endsWith(own) ? own : path;
 }
 
 /** Names come as the caller wrote them; repeated values are joined as HTTP APIs join them. */
 function lowerCaseHeaders({ headers, multiValueHeaders }: APIGatewayProxyEvent): Record<string, string | undefined> {
   const joined: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) joined[name.toLowerCase()] = value;
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (typeof value === 'string') joined[name.toLowerCase()] = value;
+  }
   for (const [name, values] of Object.entries(multiValueHeaders ?? {})) {
     if (Array.isArray(values)) joined[name.toLowerCase()] = values.join(',');
   }

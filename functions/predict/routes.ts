@@ -8,6 +8,7 @@ import { type HttpRequest, type HttpResponse, jsonResponse, MethodNotAllowedErro
 import { infer } from './infer.js';
 import type { Model } from './model.js';
 import { predict } from './predict.js';
+import type { Stopwatch } from './stopwatch.js';
 import { tensorFlowPredict } from './tensorflow-serving.js';
 
 export interface Served {
@@ -19,6 +20,8 @@ export interface Served {
   readonly manifest: () => Manifest;
   /** Every model of the endpoint, as far as this function is told. */
   readonly models: () => readonly ListedModel[];
+  /** What an answer may take. */
+  readonly maxResponseBytes: number;
   /** Rejects while the model cannot be opened; each call tries again. */
   readonly model: () => Promise<Model>;
 }
@@ -27,7 +30,7 @@ interface Route {
   readonly method: 'GET' | 'POST';
   /** The groups `model` and `version`, where there are some, must be those of the model that is served. */
   readonly path: RegExp;
-  answer(request: HttpRequest, served: Served): HttpResponse | Promise<HttpResponse>;
+  answer(request: HttpRequest, served: Served, stopwatch: Stopwatch): HttpResponse | Promise<HttpResponse>;
 }
 
 /** Of a model, and the same of one of its versions. */
@@ -83,7 +86,7 @@ const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: v2Model('/infer'),
-    answer: async (request, served) => infer(request, await served.model()),
+    answer: async (request, served, stopwatch) => infer(request, await served.model(), { ...served, stopwatch }),
   },
   {
     method: 'GET',
@@ -101,15 +104,16 @@ const ROUTES: readonly Route[] = [
   {
     method: 'POST',
     path: v1Model(':predict'),
-    answer: async (request, served) => tensorFlowPredict(request, await served.model()),
+    answer: async (request, served, stopwatch) =>
+      tensorFlowPredict(request, await served.model(), { ...served, stopwatch }),
   },
   {
     method: 'POST',
     path: /^\/predict\/(?<model>[^/]+)$/,
-    answer: async (request, served) => {
+    answer: async (request, served, stopwatch) => {
       const model = await served.model();
       if (model.pipeline === undefined) throw noTask(model.artifact.manifest.name);
-      return predict(request, model, model.pipeline);
+      return predict(request, model, model.pipeline, stopwatch);
     },
   },
 ];
@@ -117,7 +121,7 @@ const ROUTES: readonly Route[] = [
 /**
  * @throws RequestError `ROUTE_UNKNOWN`, `MODEL_UNKNOWN`, `MODEL_VERSION_UNKNOWN` (404), `METHOD_NOT_ALLOWED` (405), and what the route throws
  */
-export async function answer(request: HttpRequest, served: Served): Promise<HttpResponse> {
+export async function answer(request: HttpRequest, served: Served, stopwatch: Stopwatch): Promise<HttpResponse> {
   const matches = ROUTES.flatMap((route) => {
     const match = route.path.exec(request.path);
     return match === null ? [] : [{ route, named: match.groups ?? {} }];
@@ -125,7 +129,7 @@ export async function answer(request: HttpRequest, served: Served): Promise<Http
   const match = matches.find(({ route }) => route.method === request.method);
   if (match === undefined) throw matches.length === 0 ? routeUnknown(request) : methodNotAllowed(request, matches);
   if (match.named.model !== undefined) checkModel(match.named.model, match.named.version, served.manifest());
-  return match.route.answer(request, served);
+  return match.route.answer(request, served, stopwatch);
 }
 
 /** The path is percent-encoded, and names of models need no encoding. */

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ConfigurationError } from '../errors.js';
+import { onnxruntimeVersion } from './onnxruntime-package.js';
 
 const PACKAGE_NAME = 'cdk-onnx';
 
 interface PackageJson {
   readonly name: string;
   readonly version: string;
-  readonly dependencies: Readonly<Record<string, string>>;
 }
 
 /** The folder of this package: the nearest one above this file whose package.json says `cdk-onnx`. */
@@ -25,11 +25,7 @@ export function packageRoot(): string {
 
 /** Versions that decide what a build makes: this package's and onnxruntime's. */
 export function toolVersion(): { readonly package: string; readonly onnxruntime: string } {
-  const packageJson = readPackageJson(packageRoot());
-  return {
-    package: packageJson?.version ?? 'unknown',
-    onnxruntime: packageJson?.dependencies?.['onnxruntime-node'] ?? 'unknown',
-  };
+  return { package: readPackageJson(packageRoot())?.version ?? 'unknown', onnxruntime: onnxruntimeVersion() };
 }
 
 /**

@@ -22,14 +22,19 @@ const MIB = 1024 * 1024;
 
 /** Unzipped sizes in bytes. */
 export interface SizePlanInput {
+  /** The layer of onnxruntime. */
   readonly runtimeBytes: number;
+  /** The predict function. */
   readonly functionBytes: number;
+  /** The model's artifact. */
   readonly modelBytes: number;
 }
 
+/** How a model travels. */
 export type SizePlan = LayerPlan | S3Plan | TooLargePlan;
 
-interface PlanDetails extends SizePlanInput {
+/** What every plan says. */
+export interface PlanDetails extends SizePlanInput {
   /** Runtime, function and model together, in bytes. */
   readonly totalBytes: number;
   /** One sentence with the numbers that decided. */
@@ -38,6 +43,7 @@ interface PlanDetails extends SizePlanInput {
 
 /** Everything fits the unzipped limit: the model is a layer. */
 export interface LayerPlan extends PlanDetails {
+  /** Tells this plan from the others. */
   readonly kind: 'layer';
   /** What the limit leaves, in bytes. */
   readonly spareBytes: number;
@@ -45,6 +51,7 @@ export interface LayerPlan extends PlanDetails {
 
 /** Too large to unzip beside the runtime, small enough for /tmp and memory: the function loads it from S3 at init. */
 export interface S3Plan extends PlanDetails {
+  /** Tells this plan from the others. */
   readonly kind: 's3';
   /** MiB of /tmp that hold the model. */
   readonly ephemeralStorageMiB: number;
@@ -54,6 +61,7 @@ export interface S3Plan extends PlanDetails {
 
 /** No way into one Lambda function. */
 export interface TooLargePlan extends PlanDetails {
+  /** Tells this plan from the others. */
   readonly kind: 'too-large';
   /** The largest model that a function takes, in bytes. */
   readonly maxModelBytes: number;

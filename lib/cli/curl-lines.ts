@@ -12,6 +12,8 @@ export interface CurlLineOptions {
   readonly manifest: Manifest | undefined;
   /** A picture to post. */
   readonly picture: string | undefined;
+  /** Whether the route refuses requests without an API key. Default false. */
+  readonly apiKeyRequired?: boolean;
 }
 
 /** Up to so many numbers stand in the line itself. */
@@ -40,8 +42,8 @@ const V2_DATATYPES: Readonly<Record<DataType, string>> = {
 };
 
 export function curlLine(options: CurlLineOptions): string {
-  const { url, method, path, manifest } = options;
-  const address = `${url}${path}`;
+  const { url, method, path, manifest, apiKeyRequired = false } = options;
+  const address = `${apiKeyRequired ? "-H 'x-api-key: any' " : ''}${url}${path}`;
   if (method === 'GET' || method === 'ANY') return `curl ${address}`;
   if (manifest !== undefined && path.endsWith('/infer')) return inferLine(address, manifest);
   if (manifest !== undefined && path.endsWith(':predict')) return tensorFlowLine(address, manifest);

@@ -107,21 +107,27 @@ function announce(host: LocalHost, project: string, assembly: string, print: (li
   print(
     `Functions run on Node.js ${process.versions.node}; on Lambda they run on ${functions.map((f) => f.runtime).join(', ')}.`,
   );
-  if (routes.some((route) => route.authorization !== 'NONE')) {
-    print('IAM authorization is not enforced here: requests need no signature, unlike on AWS.');
+  const authorizations = new Set(routes.map((route) => route.authorization).filter((type) => type !== 'NONE'));
+  for (const type of authorizations) {
+    print(
+      type === 'AWS_IAM'
+        ? 'IAM authorization is not enforced here: requests need no signature, unlike on AWS.'
+        : `Authorization (${type}) is not enforced here: requests need no token, unlike on AWS.`,
+    );
   }
   print('');
   const manifests = functions.flatMap((localFunction) => {
     const manifest = readManifest(host.optFolder(localFunction), localFunction.environment.CDK_ONNX_ARTIFACT);
     return manifest === undefined ? [] : [manifest];
   });
-  for (const { routeKey } of routes) {
+  for (const { routeKey, rest } of routes) {
     const [method = '', path = ''] = routeKey.split(' ');
     // Routes with a parameter, a version say, do the same as those without it.
     if (path.includes('{')) continue;
     const manifest = manifests.find(({ name }) => path.split(/[/:]/).includes(name));
     const picture = manifest === undefined ? undefined : findPicture(project, manifest.name);
-    print(curlLine({ url: host.url, method, path, manifest, picture }));
+    const apiKeyRequired = rest?.apiKeyRequired ?? false;
+    print(curlLine({ url: host.url, method, path, manifest, picture, apiKeyRequired }));
   }
   print('');
 }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
 import { type Json, readableJson } from '../artifact/digest.js';
 import { type Architecture, MANIFEST_SCHEMA_VERSION, type Manifest } from '../artifact/manifest.js';
+import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
 import { readModelFolder } from './build/configuration.js';
 import { compareWithSource, type Equivalence } from './build/equivalence.js';
 import { feedOf } from './build/feeds.js';
@@ -18,7 +19,6 @@ import { lossless, normalize, recipes } from './passes/presets.js';
 import { readModel } from './readers/read-model.js';
 import { inferTypes } from './runtime/infer-types.js';
 import { openSession } from './runtime/session.js';
-import { onnxruntimeVersion } from './runtime/version.js';
 
 export interface BuildOptions {
   /** A folder with a model.json. */

@@ -1,13 +1,14 @@
-import { DomainName, type IDomainName, SecurityPolicy } from 'aws-cdk-lib/aws-apigatewayv2';
+import { CfnApiMapping, DomainName, type IDomainName, SecurityPolicy } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { ICertificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { Token } from 'aws-cdk-lib/core';
-import type { Construct } from 'constructs';
+import type { Construct, IConstruct } from 'constructs';
 import type { Problem } from './problems.js';
 
-/** A domain name that exists, or a name with its certificate: then the domain name is created, with TLS 1.2 at least. */
+/** A regional domain name that exists, or a name with its certificate: then the domain name is created, with TLS 1.2 at least. */
 export type CustomDomain = ExistingDomain | NewDomain;
 
-interface DomainMapping {
+/** Which paths of a domain name lead to the API. */
+export interface DomainMapping {
   /**
    * The first part of the path below the domain name, without slashes around it: `vision` for https://example.com/vision/v2.
    * @default - none: the API has the domain name for itself
@@ -15,10 +16,13 @@ interface DomainMapping {
   readonly mappingKey?: string;
 }
 
+/** A domain name of API Gateway that is there already. */
 export interface ExistingDomain extends DomainMapping {
+  /** For HTTP APIs. */
   readonly domainName: IDomainName;
 }
 
+/** A domain name to create. */
 export interface NewDomain extends DomainMapping {
   /** For example `vision.example.com`. Its DNS record is yours to make: see `InferenceApi.domainName`. */
   readonly name: string;
@@ -38,6 +42,33 @@ export function bindCustomDomain(scope: Construct, id: string, domain: CustomDom
     certificate: domain.certificate,
     securityPolicy: SecurityPolicy.TLS_1_2,
   }) as IDomainName;
+}
+
+export interface MappedStage {
+  readonly apiId: string;
+  readonly stageName: string;
+  readonly stage: IConstruct;
+}
+
+/**
+ * Maps a domain name to an API's stage, of either type of API, and returns the URL. The mapping is the same resource for both types and takes
+ * another API without an interruption, so the URL outlives a change of `apiType`.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-apigatewayv2-apimapping.html
+ */
+export function mapCustomDomain(
+  scope: Construct,
+  domainName: IDomainName,
+  { mappingKey }: CustomDomain,
+  { apiId, stageName, stage }: MappedStage,
+): string {
+  const mapping = new CfnApiMapping(scope, 'DomainMapping', {
+    domainName: domainName.name,
+    apiId,
+    stage: stageName,
+    ...(mappingKey === undefined ? {} : { apiMappingKey: mappingKey }),
+  });
+  mapping.node.addDependency(stage);
+  return `https://${domainName.name}${mappingKey === undefined ? '' : `/${mappingKey}`}`;
 }
 
 /** What is wrong with a custom domain. */

@@ -2,4 +2,14 @@
 export const ARTIFACT_VARIABLE = 'CDK_ONNX_ARTIFACT';
 /** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1 }]`. */
 export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
-export const OWN_VARIABLES: readonly string[] = [ARTIFACT_VARIABLE, MODEL_LIST_VARIABLE, 'ORT_DISABLE_TELEMETRY'];
+/** Which web pages may read answers behind a REST API, as JSON: `{ "allowOrigins": ["*"], "allowCredentials": false, "exposeHeaders": [] }`. */
+export const CORS_VARIABLE = 'CDK_ONNX_CORS';
+/** Where the weights lie that the model's layer has no room for: `s3://bucket/key`. */
+export const WEIGHTS_VARIABLE = 'CDK_ONNX_WEIGHTS';
+export const OWN_VARIABLES: readonly string[] = [
+  ARTIFACT_VARIABLE,
+  MODEL_LIST_VARIABLE,
+  CORS_VARIABLE,
+  WEIGHTS_VARIABLE,
+  'ORT_DISABLE_TELEMETRY',
+];

@@ -1,16 +1,27 @@
 export { ARCHITECTURE_CONTEXT, type ArchitectureName } from './architecture.js';
-export type { CustomDomain, ExistingDomain, NewDomain } from './custom-domain.js';
+export type { CognitoAuthOptions } from './cognito-auth.js';
+export type { CustomDomain, DomainMapping, ExistingDomain, NewDomain } from './custom-domain.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
-export type { InferenceApiOptions, InferenceThrottle } from './inference-api-options.js';
-export {
-  InferenceAuth,
-  type InferenceAuthConfig,
-  type JwtAuthOptions,
-  type LambdaAuthOptions,
-} from './inference-auth.js';
-export { InferenceEndpoint, type InferenceEndpointProps } from './inference-endpoint.js';
-export { InferenceFunction, type InferenceFunctionProps } from './inference-function.js';
+export type {
+  CommonApiOptions,
+  HttpApiOptions,
+  InferenceApiOptions,
+  InferenceThrottle,
+  RestApiOptions,
+} from './inference-api-options.js';
+export { type HttpAuthConfig, InferenceAuth, type RestAuthConfig } from './inference-auth.js';
+export { InferenceEndpoint, type InferenceEndpointOptions, type InferenceEndpointProps } from './inference-endpoint.js';
+export { InferenceFunction, type InferenceFunctionProps, type ResponseMode } from './inference-function.js';
 export type { InferenceFunctionOptions } from './inference-function-options.js';
+export type { JwtAuthOptions } from './jwt-auth.js';
+export type { LambdaAuthOptions } from './lambda-auth.js';
 export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel } from './model.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
+export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
+export type { Problem } from './problems.js';
+export type { RestOnlyOptions } from './rest-api-options.js';
+export type { TelemetryOptions } from './telemetry.js';
+export type { UsagePlanOptions, UsageQuota } from './usage-plans.js';
+export { type RetainedFunction, VersionRetention } from './version-retention.js';
+export type { ExistingWebAcl, RateLimitingWebAcl, WebAcl } from './web-acl.js';

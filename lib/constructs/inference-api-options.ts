@@ -4,26 +4,47 @@ import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration } from 'aws-cdk-lib/core';
 import type { CustomDomain } from './custom-domain.js';
 import type { InferenceAuth } from './inference-auth.js';
+import { REST_ONLY_OPTIONS, type RestOnlyOptions } from './rest-api-options.js';
 
-/** What an API can be given beside its functions. */
-export interface InferenceApiOptions {
+/**
+ * What an API can be given beside its functions. `apiType` decides: an HTTP API, which is cheaper, or a REST API, which has API keys, usage
+ * plans, a web ACL, request validation and streamed answers. Changing it replaces the API and with it the URL; only a `customDomain` stays.
+ */
+export type InferenceApiOptions = HttpApiOptions | RestApiOptions;
+
+/** Options of an HTTP API. */
+export interface HttpApiOptions extends CommonApiOptions {
+  /** @default 'http' */
+  readonly apiType?: 'http';
+}
+
+/** Options of a REST API. */
+export interface RestApiOptions extends CommonApiOptions, RestOnlyOptions {
+  /** Tells the two apart. */
+  readonly apiType: 'rest';
+}
+
+/** What either type of API can be given. */
+export interface CommonApiOptions {
   /**
    * Who may call.
    * @default InferenceAuth.iam() - requests are signed
    */
   readonly auth?: InferenceAuth;
   /**
-   * How long the API waits for a function, 0.05 to 29 seconds. Later answers are lost: the caller gets a 503.
+   * How long the API waits for a function, 0.05 to 29 seconds; a REST API with `apiTimeoutQuota` or `streaming` waits longer. Later answers
+   * are lost: the caller gets a 503 of an HTTP API, a 504 of a REST API.
    * @default - 29 seconds
    */
   readonly apiTimeout?: Duration;
   /**
-   * Which web pages may call from a browser.
+   * Which web pages may call from a browser. Behind a REST API the function adds the headers to its answers, and answers that are API Gateway's
+   * own (a 403, a 429) carry them only where there is one origin.
    * @default - none: no CORS headers
    */
   readonly cors?: CorsPreflightOptions;
   /**
-   * How many requests each route takes, all callers together; more get a 429.
+   * How many requests each route takes, all callers together; more get a 429. For limits per caller see `usagePlans` of a REST API.
    * @default - as many as the account: 10,000 a second and 5,000 at once, unless AWS raised it
    */
   readonly throttle?: InferenceThrottle;
@@ -63,7 +84,8 @@ export interface InferenceThrottle {
   readonly burstLimit: number;
 }
 
-const OPTION_NAMES: Readonly<Record<keyof InferenceApiOptions, true>> = {
+const OPTION_NAMES: Readonly<Record<'apiType' | keyof CommonApiOptions | keyof RestOnlyOptions, true>> = {
+  apiType: true,
   auth: true,
   apiTimeout: true,
   cors: true,
@@ -73,18 +95,20 @@ const OPTION_NAMES: Readonly<Record<keyof InferenceApiOptions, true>> = {
   accessLogGroup: true,
   accessLogRetention: true,
   accessLogEncryption: true,
+  ...REST_ONLY_OPTIONS,
 };
 
 /** An API's options, and what else there is. */
-export function splitApiOptions<Options extends InferenceApiOptions>(
-  options: Options,
-): { readonly apiOptions: InferenceApiOptions; readonly otherOptions: Omit<Options, keyof InferenceApiOptions> } {
+export function splitApiOptions<Others extends object>(
+  options: Others & InferenceApiOptions,
+): { readonly apiOptions: InferenceApiOptions; readonly otherOptions: Omit<Others, keyof typeof OPTION_NAMES> } {
   const entries = Object.entries(options);
+  // Narrower than what Object.fromEntries can know: the names are the types'.
   return {
-    apiOptions: Object.fromEntries(entries.filter(([name]) => name in OPTION_NAMES)),
+    apiOptions: Object.fromEntries(entries.filter(([name]) => name in OPTION_NAMES)) as unknown as InferenceApiOptions,
     otherOptions: Object.fromEntries(entries.filter(([name]) => !(name in OPTION_NAMES))) as Omit<
-      Options,
-      keyof InferenceApiOptions
+      Others,
+      keyof typeof OPTION_NAMES
     >,
   };
 }

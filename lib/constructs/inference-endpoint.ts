@@ -14,13 +14,17 @@ import type { Model } from './model.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { throwProblems } from './problems.js';
 
-export interface InferenceEndpointProps extends InferenceFunctionOptions, InferenceApiOptions {
+/** Properties of an `InferenceEndpoint`. */
+export type InferenceEndpointProps = InferenceEndpointOptions & InferenceApiOptions;
+
+/** Properties of an `InferenceEndpoint` that its API has no part in; all its functions share them. */
+export interface InferenceEndpointOptions extends InferenceFunctionOptions {
   /** At least one. Each has a function of its own; the first one's also answers for the server: `/v2`, its health, and the list of models. */
   readonly models: readonly Model[];
 }
 
 /**
- * Models behind HTTPS: a function each, one layer of onnxruntime, one HTTP API.
+ * Models behind HTTPS: a function each, one layer of onnxruntime, one HTTP API or REST API.
  *
  * @example
  * new InferenceEndpoint(this, 'Vision', { models: [Model.fromDirectory('models/faces')] });
@@ -28,10 +32,13 @@ export interface InferenceEndpointProps extends InferenceFunctionOptions, Infere
  * @throws SynthesisError with every fault of the properties, or because a model does not fit
  */
 export class InferenceEndpoint extends Construct {
+  /** The HTTP API in front of the functions. */
   readonly api: InferenceApi;
+  /** The layer of onnxruntime that all functions have. */
   readonly runtimeLayer: OnnxRuntimeLayer;
   /** By model name. */
   readonly functions: ReadonlyMap<string, InferenceFunction>;
+  /** The output of the stack that says where the endpoint is. */
   readonly urlOutput: CfnOutput;
 
   private readonly functionsByModel = new Map<string, InferenceFunction>();
@@ -40,7 +47,7 @@ export class InferenceEndpoint extends Construct {
 
   constructor(scope: Construct, id: string, props: InferenceEndpointProps) {
     super(scope, id);
-    const { apiOptions, otherOptions } = splitApiOptions(props);
+    const { apiOptions, otherOptions } = splitApiOptions<InferenceEndpointOptions>(props);
     const { models, ...functionOptions } = otherOptions;
     throwProblems(this.node.path, [
       ...modelNameProblems(models.map((model) => model.name)),
@@ -59,7 +66,7 @@ export class InferenceEndpoint extends Construct {
     });
     this.urlOutput = new CfnOutput(this, 'Url', {
       value: this.url,
-      description: `Inference endpoint for ${models.map((model) => model.name).join(', ')}`,
+      description: describeModels(models.map((model) => model.name)),
     });
   }
 
@@ -169,4 +176,10 @@ export class InferenceEndpoint extends Construct {
     this.functionsByModel.set(model.name, inferenceFunction);
     return inferenceFunction;
   }
+}
+
+/** CloudFormation takes 1,024 bytes. */
+function describeModels(names: readonly string[]): string {
+  const description = `Inference endpoint for ${names.join(', ')}`;
+  return description.length <= 1024 ? description : `Inference endpoint for ${names.length} models`;
 }

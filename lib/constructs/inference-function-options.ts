@@ -3,9 +3,10 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
+import type { TelemetryOptions } from './telemetry.js';
 
 /** What a function can be given beside its model. */
-export interface InferenceFunctionOptions {
+export interface InferenceFunctionOptions extends TelemetryOptions {
   /**
    * The processor; the model and onnxruntime are built for it.
    * @default - the context `cdk-onnx:architecture`, else arm64, which costs a fifth less
@@ -13,12 +14,12 @@ export interface InferenceFunctionOptions {
   readonly architecture?: Architecture;
   /**
    * Memory in MiB, 128 to 10,240. It decides the share of CPU too: onnxruntime uses one thread per 1,769 MiB.
-   * @default 1769 - one vCPU
+   * @default 1769 - one vCPU; more where a model that comes from S3 takes more
    */
   readonly memorySize?: number;
   /**
    * The size of the function's /tmp, 512 to 10,240 MiB.
-   * @default - 512 MiB
+   * @default - 512 MiB; more where a model that comes from S3 takes more
    */
   readonly ephemeralStorageSize?: Size;
   /**
@@ -33,13 +34,21 @@ export interface InferenceFunctionOptions {
    */
   readonly reservedConcurrentExecutions?: number;
   /**
+   * How many published versions of the function stay, 1 or more; older ones are deleted with the layer versions that nothing else
+   * uses, after a deployment that published a version and from the one on that finds this option already deployed. What an alias
+   * points to stays, and so does what the deployment replaced, for its rollback.
+   * @default - all: nothing is deleted
+   */
+  readonly keepVersions?: number;
+  /**
    * AWS X-Ray.
    * @default Tracing.DISABLED
    */
   readonly tracing?: Tracing;
   /**
    * Further environment variables.
-   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, and `CDK_ONNX_MODELS` on an API's first function
+   * @default - none but `CDK_ONNX_ARTIFACT`, `ORT_DISABLE_TELEMETRY`, those of `logLevel` and metrics, `CDK_ONNX_MODELS` on an API's
+   * first function, and `CDK_ONNX_CORS` behind a REST API with `cors`
    */
   readonly environment?: Readonly<Record<string, string>>;
   /**
@@ -47,6 +56,12 @@ export interface InferenceFunctionOptions {
    * @default - a key that AWS owns
    */
   readonly environmentEncryption?: IKey;
+  /**
+   * The KMS key of the bucket for the CDK's assets, where it was bootstrapped with one of yours (`--bootstrap-customer-key`,
+   * `--bootstrap-kms-key-id`). A function whose model comes from S3 may then decrypt with it, through S3 only.
+   * @default - none: the bucket's key is S3's or AWS's own, which asks for no permission
+   */
+  readonly assetBucketKey?: IKey;
   /**
    * The network that the function reaches. It is called through Lambda's API either way, never from the network.
    * @default - none: it reaches the internet and nothing private
@@ -98,6 +113,8 @@ export function inheritOptions(
     delete inherited.logEncryption;
   }
   if (ofModel.logRetention !== undefined || ofModel.logEncryption !== undefined) delete inherited.logGroup;
+  if (ofModel.publishMetrics === false) delete inherited.metricsNamespace;
+  if (ofModel.metricsNamespace !== undefined) delete inherited.publishMetrics;
   if (ofModel.vpc !== undefined) {
     delete inherited.vpcSubnets;
     delete inherited.securityGroups;

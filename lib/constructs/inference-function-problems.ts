@@ -1,19 +1,17 @@
-import { SizeRoundingBehavior } from 'aws-cdk-lib/core';
+import { type Duration, SizeRoundingBehavior } from 'aws-cdk-lib/core';
 import { EPHEMERAL_STORAGE_MIB, MEMORY_MIB } from '../artifact/size-plan.js';
 import { logGroupProblems } from './encrypted-log-group.js';
-import { OWN_VARIABLES } from './function-variables.js';
+import { environmentProblems } from './environment-problems.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
+import { telemetryProblems } from './telemetry.js';
 import { vpcProblems } from './vpc-problems.js';
 
 /** The upper bound is the account's quota, which only the account knows. */
 const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
+const KEEP_VERSIONS = { min: 1, unit: 'versions' };
 const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
-/** https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
-const VARIABLE_NAME = /^[A-Za-z][A-Za-z0-9_]+$/;
-const RESERVED_VARIABLE =
-  /^(AWS_(REGION|DEFAULT_REGION|ACCESS_KEY.*|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|LAMBDA_.*|_.*)$/;
 
 /** What is wrong with a function's properties, as far as it shows before the model is built. */
 export function functionProblems(
@@ -23,13 +21,14 @@ export function functionProblems(
   return [
     ...checkWholeNumber('MEMORY_SIZE_INVALID', 'memorySize', memorySize, { ...MEMORY_MIB, unit: 'MiB' }),
     ...ephemeralStorageProblems(props),
-    ...checkSeconds('TIMEOUT_INVALID', 'timeout', timeout, TIMEOUT_SECONDS),
+    ...timeoutProblems(timeout),
     ...checkWholeNumber(
       'RESERVED_CONCURRENCY_INVALID',
       'reservedConcurrentExecutions',
       reservedConcurrentExecutions,
       RESERVED_CONCURRENCY,
     ),
+    ...checkWholeNumber('KEEP_VERSIONS_INVALID', 'keepVersions', props.keepVersions, KEEP_VERSIONS),
     ...logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
       {
         code: 'LOG_RETENTION_WITHOUT_EFFECT',
@@ -46,7 +45,22 @@ export function functionProblems(
     ]),
     ...architectureProblems(props),
     ...vpcProblems(props),
-    ...Object.keys(props.environment ?? {}).flatMap(variableProblems),
+    ...telemetryProblems(props),
+    ...environmentProblems(props.environment),
+  ];
+}
+
+function timeoutProblems(timeout: Duration | undefined): Problem[] {
+  const problems = checkSeconds('TIMEOUT_INVALID', 'timeout', timeout, TIMEOUT_SECONDS);
+  if (problems.length > 0 || timeout === undefined || timeout.isUnresolved()) return problems;
+  const milliseconds = timeout.toMilliseconds();
+  if (milliseconds % 1000 === 0) return [];
+  return [
+    {
+      code: 'TIMEOUT_INVALID',
+      message: `timeout is ${milliseconds / 1000} s.`,
+      advice: 'Give whole seconds: Lambda counts no parts of them.',
+    },
   ];
 }
 
@@ -69,27 +83,6 @@ function architectureProblems(props: Parameters<typeof functionProblems>[0]): Pr
       code: 'RUNTIME_LAYER_ARCHITECTURE',
       message: `The function is for ${architecture.name}, its runtimeLayer for ${runtimeLayer.architecture.name}.`,
       advice: "Give both the same architecture, or leave the function's out.",
-    },
-  ];
-}
-
-function variableProblems(name: string): Problem[] {
-  if (OWN_VARIABLES.includes(name)) {
-    return [
-      {
-        code: 'ENVIRONMENT_VARIABLE_TAKEN',
-        message: `environment sets ${name}, which the function itself depends on.`,
-        advice: 'Leave it out.',
-      },
-    ];
-  }
-  if (VARIABLE_NAME.test(name) && !RESERVED_VARIABLE.test(name)) return [];
-  return [
-    {
-      code: 'ENVIRONMENT_VARIABLE_NAME',
-      message: `environment sets ${name}, which Lambda does not accept.`,
-      advice:
-        'Use at least two letters, digits or _, beginning with a letter, and none of the names that Lambda reserves.',
     },
   ];
 }

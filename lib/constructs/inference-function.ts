@@ -11,29 +11,32 @@ import {
   Tracing,
 } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { Annotations, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { planSize, type SizePlan } from '../artifact/size-plan.js';
+import type { SizePlan } from '../artifact/size-plan.js';
 import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
+import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
 import { createFunctionRole } from './inference-function-role.js';
 import type { Model } from './model.js';
+import { announceDelivery, deliveryProblems, modelDelivery } from './model-delivery.js';
 import { ModelLayer } from './model-layer.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
-import { sizePlanProblems } from './size-plan-problems.js';
+import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
+import { VersionRetention } from './version-retention.js';
 
-/** The memory size that has exactly one vCPU, in MiB. */
-const ONE_VCPU_MIB = 1769;
 const DEFAULT_TIMEOUT_SECONDS = 29;
 
+/** Properties of an `InferenceFunction`. */
 export interface InferenceFunctionProps extends InferenceFunctionOptions {
+  /** The model that it serves. */
   readonly model: Model;
   /**
    * onnxruntime, shared between functions of one architecture.
@@ -42,25 +45,41 @@ export interface InferenceFunctionProps extends InferenceFunctionOptions {
   readonly runtimeLayer?: OnnxRuntimeLayer;
 }
 
+/** Whether a function's answer is its result, or a stream: `index.handler` or `index.streamingHandler`. */
+export type ResponseMode = 'buffered' | 'streamed';
+
 /**
  * One model behind a Lambda function, with a version per content and an alias `live` on the newest.
  *
  * @throws SynthesisError with every fault of the properties, or because the model does not fit
  */
 export class InferenceFunction extends Construct implements IGrantable, IConnectable {
+  /** The function itself. */
   readonly function: LambdaFunction;
   /** `live`: what callers invoke. */
   readonly alias: Alias;
+  /** What the function may do. */
   readonly role: Role;
+  /** Where its logs go. */
   readonly logGroup: ILogGroup;
+  /** The layer with the model. */
   readonly modelLayer: ModelLayer;
+  /** The layer with onnxruntime. */
   readonly runtimeLayer: OnnxRuntimeLayer;
+  /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
+  readonly versionRetention: VersionRetention | undefined;
+  /** Its routes have this name. */
   readonly modelName: string;
+  /** The integer version that clients may ask for. */
   readonly modelVersion: number;
+  /** The kind of the model's task. */
   readonly taskType: Task['type'];
+  /** How long an invocation may take. */
   readonly timeout: Duration;
+  private responseMode: ResponseMode | undefined;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
   readonly sizePlan: SizePlan | undefined;
+  private readonly telemetry: TelemetryOptions;
 
   constructor(scope: Construct, id: string, props: InferenceFunctionProps) {
     super(scope, id);
@@ -71,18 +90,20 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.modelName = model.name;
     this.modelVersion = model.version;
     this.taskType = model.taskType;
+    this.telemetry = props;
     this.timeout = props.timeout ?? Duration.seconds(DEFAULT_TIMEOUT_SECONDS);
 
     const code = predictFunctionAsset();
     this.runtimeLayer = props.runtimeLayer ?? new OnnxRuntimeLayer(this, 'OnnxRuntime', { architecture });
-    this.modelLayer = new ModelLayer(this, 'Model', { model, architecture });
-    const modelBytes = this.modelLayer.bytes;
-    this.sizePlan =
-      modelBytes === undefined
-        ? undefined
-        : planSize({ runtimeBytes: this.runtimeLayer.bytes, functionBytes: code.bytes, modelBytes });
-    throwProblems(this.node.path, sizePlanProblems(model.name, this.sizePlan));
-    if (this.sizePlan !== undefined) Annotations.of(this).addInfoV2('cdk-onnx:size-plan', this.sizePlan.reason);
+    this.modelLayer = new ModelLayer(this, 'Model', {
+      model,
+      architecture,
+      beside: { runtimeBytes: this.runtimeLayer.bytes, functionBytes: code.bytes },
+    });
+    this.sizePlan = this.modelLayer.sizePlan;
+    throwProblems(this.node.path, deliveryProblems(model.name, this.modelLayer, props));
+    announceDelivery(this, this.sizePlan, { ...props, timeout: this.timeout });
+    const delivery = modelDelivery(this.modelLayer, props);
 
     this.logGroup =
       props.logGroup ??
@@ -93,6 +114,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       logGroup: this.logGroup,
       tracing: tracing !== Tracing.DISABLED,
       vpc: props.vpc !== undefined,
+      weights: this.modelLayer.weights,
+      bucketKey: props.assetBucketKey,
     });
     props.environmentEncryption?.grantDecrypt(this.role);
     this.function = new LambdaFunction(this, 'Function', {
@@ -102,10 +125,12 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       code: code.code,
       handler: 'index.handler',
       layers: [this.runtimeLayer.layer, this.modelLayer.layer],
-      memorySize: props.memorySize ?? ONE_VCPU_MIB,
+      memorySize: delivery.memorySize,
       timeout: this.timeout,
       environment: {
         ...props.environment,
+        ...telemetryVariables(props),
+        ...delivery.environment,
         [ARTIFACT_VARIABLE]: this.modelLayer.artifactPath,
         ORT_DISABLE_TELEMETRY: '1',
       },
@@ -113,17 +138,46 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       logGroup: this.logGroup,
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...givenOptions(props),
+      ...(delivery.ephemeralStorageSize === undefined ? {} : { ephemeralStorageSize: delivery.ephemeralStorageSize }),
     });
+    checkEnvironmentAtSynth(this.function.node.defaultChild as CfnFunction);
     // CDK's own property would put X-Ray's wildcard into the policy that users' grants share.
     if (tracing !== Tracing.DISABLED) {
       const resource = this.function.node.defaultChild as CfnFunction;
       resource.tracingConfig = { mode: tracing };
     }
-    // A layer's content is no property of the function, so on its own it would not publish a version.
+    // A layer's content, and that of weights in S3, is no property of the function, so on its own it would not publish a version.
     this.function.invalidateVersionBasedOn(`${this.runtimeLayer.digest} ${this.modelLayer.digest}`);
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
+    this.versionRetention = this.retainVersions(props.keepVersions);
+  }
+
+  private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {
+    if (keepVersions === undefined) return undefined;
+    const retention = VersionRetention.of(this);
+    const layers = [this.runtimeLayer, this.modelLayer];
+    retention.addFunction({ function: this.function, alias: this.alias, layers, keepVersions });
+    return retention;
+  }
+
+  /**
+   * Which of its two handlers the function runs. Called by `InferenceApi`; a function that nobody asked answers with its result.
+   *
+   * @throws SynthesisError `RESPONSE_MODE_CHANGED`: its two callers would need one each
+   */
+  answerBy(mode: ResponseMode): void {
+    if (this.responseMode !== undefined && this.responseMode !== mode) {
+      throw new SynthesisError({
+        code: 'RESPONSE_MODE_CHANGED',
+        message: `${this.node.path} serves an API that streams answers and one that does not.`,
+        advice: 'Give each API a function of its own, or the same streaming to both.',
+      });
+    }
+    this.responseMode = mode;
+    const resource = this.function.node.defaultChild as CfnFunction;
+    if (mode === 'streamed') resource.handler = 'index.streamingHandler';
   }
 
   /** The function's role, to grant it further permissions. */
@@ -191,15 +245,64 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   metricProvisionedConcurrencyUtilization(options?: MetricOptions): Metric {
     return this.alias.metric('ProvisionedConcurrencyUtilization', { statistic: Stats.MAXIMUM, ...options });
   }
+
+  /** Requests for which Lambda started an environment, of the model's function in all its versions, as the metrics below: a sum. */
+  metricColdStarts(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ColdStart', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from a request's arrival at the API to the handler's start, a cold start among them: an average. */
+  metricQueueTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'QueueTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from the handler's start to the model's inputs: an average. */
+  metricDecodeTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'DecodeTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds in onnxruntime: an average. */
+  metricInferenceTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'InferenceTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds from the model's outputs to the function's result: an average. */
+  metricEncodeTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'EncodeTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Answers with a status of 400 to 499; of one error alone with `dimensionsMap: { code: 'JSON_INVALID' }`: a sum. */
+  metricClientErrors(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ClientErrors', this.modelName, this.telemetry, options);
+  }
+
+  /** Answers with a status of 500 to 599; of one error alone with `dimensionsMap: { code: 'OUT_OF_MEMORY' }`: a sum. */
+  metricServerErrors(options?: MetricOptions): Metric {
+    return functionMetric(this, 'ServerErrors', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment takes to load onnxruntime: an average. */
+  metricRuntimeLoadTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'RuntimeLoadTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment takes to open the model: an average. */
+  metricSessionCreationTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'SessionCreationTime', this.modelName, this.telemetry, options);
+  }
+
+  /** Milliseconds that an environment's first run takes, before any request: an average. */
+  metricWarmUpTime(options?: MetricOptions): Metric {
+    return functionMetric(this, 'WarmUpTime', this.modelName, this.telemetry, options);
+  }
 }
 
 /** Options that CDK's function takes as they are. */
 function givenOptions(props: InferenceFunctionOptions): FunctionOptions {
-  const { reservedConcurrentExecutions, ephemeralStorageSize, environmentEncryption } = props;
+  const { reservedConcurrentExecutions, environmentEncryption } = props;
   const { vpc, vpcSubnets, securityGroups, allowAllOutbound } = props;
   return {
     ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
-    ...(ephemeralStorageSize === undefined ? {} : { ephemeralStorageSize }),
     ...(environmentEncryption === undefined ? {} : { environmentEncryption }),
     ...(vpc === undefined ? {} : { vpc }),
     ...(vpcSubnets === undefined ? {} : { vpcSubnets }),

@@ -12,6 +12,7 @@ import { readArtifact, readModelDirectory } from './model-description.js';
 /** What a model's name may be; it becomes a route, a path in the layer and part of logical ids. */
 const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
+/** What a model.json would say of a model file. */
 export interface ModelFileOptions {
   /**
    * The model's name: its routes and its layer.
@@ -35,12 +36,15 @@ export interface ModelFileOptions {
   readonly weights?: 'fp32' | 'fp16';
 }
 
+/** What a model is built for. */
 export interface ModelBindOptions {
+  /** Of the function that will load it. */
   readonly architecture: ArchitectureName;
 }
 
 /** A model's files, staged below `models/<name>` in the cloud assembly. */
 export interface StagedModel {
+  /** The asset, with the model's files below `models/<name>`. */
   readonly staging: AssetStaging;
   /** The artifact's folder, or undefined where the app runs without bundling (`cdk ls`, `cdk destroy`): then nothing was built. */
   readonly artifactFolder: string | undefined;

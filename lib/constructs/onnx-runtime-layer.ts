@@ -3,8 +3,10 @@ import { RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { toolVersion } from '../artifact/package-root.js';
 import { architectureName, chooseArchitecture } from './architecture.js';
+import { layerName } from './layer-name.js';
 import { onnxRuntimeAsset } from './prepared-asset.js';
 
+/** Properties of an `OnnxRuntimeLayer`. */
 export interface OnnxRuntimeLayerProps {
   /**
    * The architecture of the functions that use the layer.
@@ -19,13 +21,17 @@ export interface OnnxRuntimeLayerProps {
 }
 
 /**
- * onnxruntime for one architecture as a Lambda layer: `import 'onnxruntime-node'` works in any Node.js function that has it.
+ * onnxruntime for one architecture as a Lambda layer: `require('onnxruntime-node')` works in any Node.js function that has it. `import` in an
+ * ECMAScript module does not look into layers: there, `createRequire(import.meta.url)('onnxruntime-node')`.
  *
  * @throws ConfigurationError `NOT_PREPARED` when the package's files were not built.
  */
 export class OnnxRuntimeLayer extends Construct {
   /** The layer version itself. */
   readonly layer: ILayerVersion;
+  /** What all of its versions are published as. */
+  readonly layerName: string;
+  /** The architecture of its native library. */
   readonly architecture: Architecture;
   /** Unzipped size. */
   readonly bytes: number;
@@ -38,7 +44,9 @@ export class OnnxRuntimeLayer extends Construct {
     const asset = onnxRuntimeAsset(architectureName(this.architecture));
     this.bytes = asset.bytes;
     this.digest = asset.digest;
+    this.layerName = layerName(this);
     this.layer = new LayerVersion(this, 'Layer', {
+      layerVersionName: this.layerName,
       code: asset.code,
       description: `onnxruntime ${toolVersion().onnxruntime} for ${this.architecture.name}`,
       compatibleArchitectures: [this.architecture],

@@ -23,5 +23,24 @@ export const MANAGE_NETWORK_INTERFACES = [
   'ec2:UnassignPrivateIpAddresses',
 ];
 
+/** What loading weights from S3 needs, on the one object that holds them. */
+export const READ_OBJECT = ['s3:GetObject'];
+
+/** And on the key of its bucket, where that is one of the user's. */
+export const DECRYPT_OBJECT = ['kms:Decrypt'];
+
 /** What the service CloudWatch Logs does with the key of a log group. */
 export const ENCRYPT_LOGS = ['kms:Decrypt*', 'kms:Describe*', 'kms:Encrypt*', 'kms:GenerateDataKey*', 'kms:ReEncrypt*'];
+
+/** On a function's ARN. */
+export const LIST_VERSIONS = ['lambda:ListAliases', 'lambda:ListVersionsByFunction'];
+
+/**
+ * Only ever on `<function's ARN>:*`, which every version's ARN matches and the function's own does not: without a qualifier
+ * DeleteFunction is a call on the function's ARN, so the function as a whole cannot be deleted with it. With the qualifier `$LATEST`
+ * Lambda refuses it. https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+ */
+export const DELETE_FUNCTION_VERSIONS = ['lambda:DeleteFunction'];
+
+/** On `<layer's ARN>:*`. Functions that have such a layer version keep it; they can only not be given it anew. */
+export const DELETE_LAYER_VERSIONS = ['lambda:DeleteLayerVersion'];

@@ -1,10 +1,11 @@
 import { Code } from 'aws-cdk-lib/aws-lambda';
 import { FileDigests } from '../artifact/file-digests.js';
 import { folderBytes, folderDigest } from '../artifact/folder-digest.js';
+import { onnxruntimeLayerFolder } from '../artifact/onnxruntime-package.js';
 import { preparedPath } from '../artifact/package-root.js';
 import type { ArchitectureName } from './architecture.js';
 
-/** A folder that this package ships: what goes to Lambda, its hash and its unzipped size. */
+/** A folder that this package or one of its dependencies ships: what goes to Lambda, its hash and its unzipped size. */
 export interface PreparedAsset {
   readonly code: Code;
   readonly digest: string;
@@ -12,16 +13,19 @@ export interface PreparedAsset {
 }
 
 export function predictFunctionAsset(): PreparedAsset {
-  return preparedAsset('functions', 'predict');
+  return preparedAsset(preparedPath('functions', 'predict'));
+}
+
+export function versionRetentionAsset(): PreparedAsset {
+  return preparedAsset(preparedPath('functions', 'version-retention'));
 }
 
 export function onnxRuntimeAsset(architecture: ArchitectureName): PreparedAsset {
-  return preparedAsset('layers', 'onnxruntime', architecture);
+  return preparedAsset(onnxruntimeLayerFolder(architecture));
 }
 
 /** The digest is remembered between synths: hashing the runtime's library each time would cost a tenth of a second. */
-function preparedAsset(...segments: readonly string[]): PreparedAsset {
-  const folder = preparedPath(...segments);
+function preparedAsset(folder: string): PreparedAsset {
   const digests = new FileDigests();
   const digest = folderDigest(folder, digests);
   digests.save();

@@ -1,6 +1,7 @@
 import { type Duration, Token } from 'aws-cdk-lib/core';
 import type { ErrorDetails } from '../errors.js';
 import { SynthesisError } from '../errors.js';
+import type { InferenceThrottle } from './inference-api-options.js';
 
 /** One thing that is wrong with a construct's properties. */
 export type Problem = ErrorDetails;
@@ -60,4 +61,21 @@ export function checkSeconds(
       advice: `Give ${bounds.min} to ${bounds.max} s: ${bounds.reason}.`,
     },
   ];
+}
+
+/** Two limits on requests; undefined and tokens pass. */
+export function checkThrottle(name: string, throttle: InferenceThrottle | undefined): Problem[] {
+  if (throttle === undefined) return [];
+  const { rateLimit, burstLimit } = throttle;
+  const problems = checkWholeNumber('THROTTLE_INVALID', `${name}.burstLimit`, burstLimit, {
+    min: 1,
+    unit: 'requests',
+  });
+  if (Token.isUnresolved(rateLimit) || (Number.isFinite(rateLimit) && rateLimit > 0)) return problems;
+  problems.push({
+    code: 'THROTTLE_INVALID',
+    message: `${name}.rateLimit is ${rateLimit}.`,
+    advice: 'Give a number of requests per second above 0.',
+  });
+  return problems;
 }

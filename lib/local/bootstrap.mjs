@@ -40,14 +40,97 @@ function call(method, path, body, headers = {}) {
   });
 }
 
-/** @param {string} path @param {unknown} error @param {string} [type] default: the error's own name */
-async function reportError(path, error, type) {
+/** @param {unknown} error @param {string} [type] default: the error's own name */
+function describeError(error, type) {
   process.stderr.write(`${inspect(error)}\n`);
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  const description = { errorType: type ?? name, errorMessage: message, trace: (stack ?? '').split('\n') };
+  return { errorType: type ?? name, errorMessage: message, trace: (stack ?? '').split('\n') };
+}
+
+/** @param {string} path @param {unknown} error @param {string} [type] default: the error's own name */
+async function reportError(path, error, type) {
+  const description = describeError(error, type);
   await call('POST', path, JSON.stringify(description), {
     'lambda-runtime-function-error-type': description.errorType,
   });
+}
+
+/** Marks a handler that writes its answer. */
+const STREAMING = Symbol('streaming');
+const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
+const PRELUDE_END = Buffer.alloc(8);
+
+/** What Lambda's runtime gives functions for streaming. https://docs.aws.amazon.com/lambda/latest/dg/response-streaming-tutorial.html */
+globalThis.awslambda = {
+  streamifyResponse(handler) {
+    handler[STREAMING] = true;
+    return handler;
+  },
+  HttpResponseStream: {
+    /** The prelude goes ahead of the first thing that is written. */
+    from(stream, prelude) {
+      stream.setContentType(PRELUDE_TYPE);
+      stream.beforeFirstWrite = () => Buffer.concat([Buffer.from(JSON.stringify(prelude)), PRELUDE_END]);
+      return stream;
+    },
+  },
+};
+
+/** Of the answer that is being streamed. */
+let openStream;
+
+/** The request to the Runtime API that carries an answer while it is written; errors that come late travel in its trailers. */
+function openResponse(id) {
+  const sent = request(`${API}/invocation/${id}/response`, {
+    method: 'POST',
+    agent,
+    headers: {
+      'content-type': 'application/octet-stream',
+      'lambda-runtime-function-response-mode': 'streaming',
+      'transfer-encoding': 'chunked',
+      trailer: 'lambda-runtime-function-error-type, lambda-runtime-function-error-body',
+    },
+  });
+  const accepted = new Promise((resolve, reject) => {
+    sent.on('error', reject);
+    sent.on('response', (response) => response.resume().on('end', resolve).on('error', reject));
+  });
+  // Nobody waits for it while the handler writes.
+  accepted.catch(() => undefined);
+  sent.setContentType = (type) => sent.setHeader('content-type', type);
+  const write = sent.write.bind(sent);
+  sent.write = (...chunk) => {
+    if (sent.beforeFirstWrite !== undefined) write(sent.beforeFirstWrite());
+    sent.beforeFirstWrite = undefined;
+    return write(...chunk);
+  };
+  return { stream: sent, accepted };
+}
+
+/** @param {(event: unknown, stream: unknown, context: unknown) => unknown} handler */
+async function answerStreaming(handler, id, next) {
+  const { stream, accepted } = openResponse(id);
+  openStream = stream;
+  try {
+    await handler(JSON.parse(next.text), stream, contextOf(next.headers));
+  } catch (error) {
+    const description = describeError(error);
+    if (!stream.headersSent) {
+      stream.destroy();
+      await call('POST', `/invocation/${id}/error`, JSON.stringify(description), {
+        'lambda-runtime-function-error-type': description.errorType,
+      });
+      openStream = undefined;
+      return;
+    }
+    stream.addTrailers({
+      'lambda-runtime-function-error-type': description.errorType,
+      'lambda-runtime-function-error-body': Buffer.from(JSON.stringify(description)).toString('base64'),
+    });
+  }
+  if (!stream.writableEnded) stream.end();
+  await accepted;
+  openStream = undefined;
 }
 
 /** `index.handler`: export `handler` of index.js, index.mjs or index.cjs in the task's root. */
@@ -109,6 +192,8 @@ let requestId;
 /** An error that nobody caught ends the environment, as on Lambda; the invocation under way fails with it. */
 function endWith(error, type, exitCode) {
   const path = requestId === undefined ? '/init/error' : `/invocation/${requestId}/error`;
+  // It holds the one connection.
+  openStream?.destroy();
   reportError(path, error, type).finally(() => process.exit(exitCode));
 }
 process.on('uncaughtException', (error) => endWith(error, 'Runtime.UncaughtException', EXIT.uncaughtException));
@@ -134,6 +219,11 @@ for (;;) {
   }
   requestId = next.headers['lambda-runtime-aws-request-id'];
   process.env._X_AMZN_TRACE_ID = next.headers['lambda-runtime-trace-id'];
+  if (handler[STREAMING]) {
+    await answerStreaming(handler, requestId, next);
+    requestId = undefined;
+    continue;
+  }
   let answer;
   try {
     answer = JSON.stringify((await handler(JSON.parse(next.text), contextOf(next.headers))) ?? null);

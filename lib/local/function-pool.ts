@@ -1,6 +1,8 @@
 /** As many execution environments of one function as its concurrency needs. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type EnvironmentOptions, type EnvironmentOutcome, ExecutionEnvironment } from './execution-environment.js';
 
 export interface FunctionPoolOptions extends Omit<EnvironmentOptions, 'logStream' | 'temporaryFolder'> {
@@ -21,12 +23,24 @@ export interface PoolInvocation {
   readonly runMs: number;
   /** Of the environment so far, in MiB. */
   readonly peakMemoryMiB: number | undefined;
+  /** What the function wrote meanwhile; with a cold start, what it wrote before too. */
+  readonly lines: readonly string[];
 }
 
 interface Slot {
   readonly number: number;
   readonly environment: ExecutionEnvironment;
+  /** Written since the last invocation. */
+  readonly lines: string[];
 }
+
+interface Call {
+  readonly requestId: string;
+  readonly payload: string;
+  readonly onStream: ((stream: Readable) => void) | undefined;
+}
+/** More than anybody asks for; a function that writes on while it is idle must not fill the memory. */
+const MAX_KEPT_LINES = 1000;
 
 export class FunctionPool {
   private readonly idle: Slot[] = [];
@@ -38,10 +52,11 @@ export class FunctionPool {
 
   constructor(private readonly options: FunctionPoolOptions) {}
 
-  async invoke(requestId: string, payload: string): Promise<PoolInvocation> {
+  /** @param onStream takes an answer that the function streams, while it comes */
+  async invoke(requestId: string, payload: string, onStream?: (stream: Readable) => void): Promise<PoolInvocation> {
     await this.takeTurn();
     try {
-      return await this.run(requestId, payload);
+      return await this.run({ requestId, payload, onStream });
     } finally {
       this.busy -= 1;
       this.waiting.shift()?.();
@@ -62,15 +77,15 @@ export class FunctionPool {
     this.busy += 1;
   }
 
-  private async run(requestId: string, payload: string): Promise<PoolInvocation> {
+  private async run(call: Call): Promise<PoolInvocation> {
     const { initLimitMs } = this.options;
     const timeoutMs = this.options.function.timeoutSeconds * 1000;
     const warm = this.takeIdle();
-    if (warm !== undefined) return await this.runIn(warm, requestId, payload, timeoutMs, undefined);
+    if (warm !== undefined) return await this.runIn(warm, call, timeoutMs, undefined);
 
     if (this.closed) {
       const outcome = { kind: 'exit', reason: 'the host is stopping' } as const;
-      return { outcome, environment: 0, initMs: undefined, runMs: 0, peakMemoryMiB: undefined };
+      return { outcome, environment: 0, initMs: undefined, runMs: 0, peakMemoryMiB: undefined, lines: [] };
     }
     const begin = performance.now();
     let slot = this.newSlot();
@@ -83,25 +98,28 @@ export class FunctionPool {
       if (init.kind === 'ready') remainingMs = Math.max(1, timeoutMs - init.milliseconds);
     }
     const initMs = performance.now() - begin;
-    if (init.kind === 'ready') return await this.runIn(slot, requestId, payload, remainingMs, initMs);
+    if (init.kind === 'ready') return await this.runIn(slot, call, remainingMs, initMs);
     const outcome: PoolInvocation['outcome'] =
       init.kind === 'timeout' ? { kind: 'timeout' } : { kind: 'init-failed', reason: init.reason };
-    return { outcome, environment: slot.number, initMs, runMs: 0, peakMemoryMiB: undefined };
+    return { outcome, environment: slot.number, initMs, runMs: 0, peakMemoryMiB: undefined, lines: slot.lines };
   }
 
   private async runIn(
     slot: Slot,
-    requestId: string,
-    payload: string,
+    { requestId, payload, onStream }: Call,
     limitMs: number,
     initMs: number | undefined,
   ): Promise<PoolInvocation> {
     const begin = performance.now();
-    const outcome = await slot.environment.invoke(requestId, payload, limitMs);
+    const outcome = await slot.environment.invoke(requestId, payload, limitMs, onStream);
     const runMs = performance.now() - begin;
     const peakMemoryMiB = slot.environment.peakMemoryMiB();
+    // What the function wrote before it answered lies in its pipes by now, and is read in this turn of the event loop or the next.
+    await nextTurn();
+    await nextTurn();
+    const lines = slot.lines.splice(0);
     if (slot.environment.isAlive) this.idle.push(slot);
-    return { outcome, environment: slot.number, initMs, runMs, peakMemoryMiB };
+    return { outcome, environment: slot.number, initMs, runMs, peakMemoryMiB, lines };
   }
 
   private takeIdle(): Slot | undefined {
@@ -114,13 +132,19 @@ export class FunctionPool {
   private newSlot(): Slot {
     this.started += 1;
     const number = this.started;
+    const lines: string[] = [];
     const environment = new ExecutionEnvironment({
       ...this.options,
+      onLine: (line) => {
+        lines.push(line);
+        if (lines.length > MAX_KEPT_LINES) lines.shift();
+        this.options.onLine(line);
+      },
       temporaryFolder: join(this.options.temporaryFolder, `environment-${number}`),
       logStream: `local/[$LATEST]${randomUUID().replaceAll('-', '')}`,
     });
     this.live.add(environment);
     void environment.exited.then(() => this.live.delete(environment));
-    return { number, environment };
+    return { number, environment, lines };
   }
 }

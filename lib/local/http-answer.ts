@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { record } from './cloud-assembly.js';
 
 export interface HttpAnswer {
@@ -7,7 +8,24 @@ export interface HttpAnswer {
 }
 
 /** Headers that the connection decides, not the function. */
-const CONNECTION_HEADERS = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding', 'upgrade']);
+export const CONNECTION_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Whether HTTP can carry it. */
+function isHeader(name: string, value: string): boolean {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** What API Gateway itself says. */
 export function gatewayAnswer(status: number, message: string): HttpAnswer {
@@ -39,9 +57,14 @@ export function toHttpAnswer(result: unknown): HttpAnswer | undefined {
   for (const [name, value] of Object.entries(record(response.headers))) {
     const lowerCase = name.toLowerCase();
     if (!['string', 'number', 'boolean'].includes(typeof value)) return undefined;
+    if (!isHeader(lowerCase, String(value))) return undefined;
     if (!CONNECTION_HEADERS.has(lowerCase)) headers[lowerCase] = String(value);
   }
-  if (Array.isArray(response.cookies)) headers['set-cookie'] = response.cookies.map(String);
+  if (Array.isArray(response.cookies)) {
+    const cookies = response.cookies.map(String);
+    if (!cookies.every((cookie) => isHeader('set-cookie', cookie))) return undefined;
+    headers['set-cookie'] = cookies;
+  }
   const encoding = response.isBase64Encoded === true ? 'base64' : 'utf8';
   return { status, headers, body: Buffer.from(response.body ?? '', encoding) };
 }

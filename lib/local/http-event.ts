@@ -112,7 +112,7 @@ function joinRepeated(pairs: readonly (readonly [string, string])[]): Record<str
 }
 
 /** `24/Nov/2026:16:10:18 +0000` */
-function commonLogTime(milliseconds: number): string {
+export function commonLogTime(milliseconds: number): string {
   const date = new Date(milliseconds);
   const pad = (value: number) => String(value).padStart(2, '0');
   const day = `${pad(date.getUTCDate())}/${MONTHS[date.getUTCMonth()]}/${date.getUTCFullYear()}`;

@@ -1,25 +1,21 @@
-/** Serves a synthesized cloud assembly on this machine: API Gateway and Lambda in small. */
-import { randomUUID } from 'node:crypto';
+/** Serves a synthesized cloud assembly on this machine: API Gateway and Lambda's Invoke API in small, on one port. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../errors.js';
 import { readCloudAssembly } from './cloud-assembly.js';
 import { builtInRuntime, type RuntimeCommand } from './execution-environment.js';
-import { FunctionPool, type PoolInvocation } from './function-pool.js';
-import { gatewayAnswer, type HttpAnswer, toHttpAnswer } from './http-answer.js';
-import { toHttpEvent } from './http-event.js';
+import { FunctionPool } from './function-pool.js';
 import { DEFAULT_REGION } from './intrinsics.js';
+import { type LocalS3, startLocalS3 } from './local-s3.js';
 import { type LocalFunction, type LocalRoute, type LocalService, readLocalService } from './local-stack.js';
 import { chooseRuntime, layOutOptFolder } from './opt-folder.js';
+import { readableLines } from './readable-line.js';
 import { RouteTable } from './route-table.js';
+import { serveRequest } from './serve-request.js';
 
-/** What an HTTP API takes of a request's body. */
-const MAX_BODY_BYTES = 10 * 1024 * 1024;
-/** What Lambda takes of an event, synchronously invoked. */
-const MAX_EVENT_BYTES = 6 * 1024 * 1024;
 const DEFAULT_PORT = 3000;
 const DEFAULT_MAX_CONCURRENCY = 10;
 const DEFAULT_INIT_LIMIT_MS = 10_000;
@@ -61,17 +57,21 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   const region = options.region ?? process.env.AWS_REGION ?? DEFAULT_REGION;
   const service = readLocalService(readCloudAssembly(options.assembly), region);
   for (const warning of service.warnings) log(`warning: ${warning}`);
-  const runtimes = service.functions.map((localFunction) => ({
-    localFunction,
-    replaceRuntime: decideRuntime(localFunction, options.runtime?.hostArchitecture ?? process.arch, log),
-  }));
+  const hostArchitecture = options.runtime?.hostArchitecture ?? process.arch;
+  const runtimes = service.functions.flatMap((localFunction) => {
+    const replaceRuntime = decideRuntime(localFunction, { hostArchitecture, routes: service.routes, log });
+    return replaceRuntime === undefined ? [] : [{ localFunction, replaceRuntime }];
+  });
 
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-local-'));
   const pools = new Map<LocalFunction, FunctionPool>();
   const optFolders = new Map<LocalFunction, string>();
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   let server: Server;
+  let s3: LocalS3 | undefined;
   try {
+    const objects = new Map(service.functions.flatMap((localFunction) => [...localFunction.objects]));
+    if (objects.size > 0) s3 = await startLocalS3(objects);
     for (const [index, { localFunction, replaceRuntime }] of runtimes.entries()) {
       const optFolder = join(folder, `opt-${index}`);
       layOutOptFolder({ layerFolders: localFunction.layerFolders, target: optFolder, replaceRuntime });
@@ -82,22 +82,26 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         temporaryFolder: join(folder, `tmp-${index}`),
         region,
         host: process.env,
-        runtime: options.runtime ?? builtInRuntime(),
+        s3Url: localFunction.objects.size > 0 ? s3?.url : undefined,
+        runtime: options.runtime ?? builtInRuntime(localFunction.memoryMiB),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
-        onLine: (line) => log(`${localFunction.label} | ${line}`),
+        onLine: (line) => {
+          for (const part of readableLines(line)) log(`${localFunction.label} | ${part}`);
+        },
       });
       pools.set(localFunction, pool);
     }
     const table = new RouteTable(service.routes);
     server = createServer((request, response) => {
-      serve(request, response, table, pools, log).catch((error: unknown) => {
+      serveRequest(request, response, { table, pools, region, log }).catch((error: unknown) => {
         log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
         response.destroy();
       });
     });
     await listen(server, port);
   } catch (error) {
+    s3?.close();
     removeFolder();
     throw error;
   }
@@ -106,6 +110,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
     server.close();
     await Promise.all([...pools.values()].map((pool) => pool.close()));
     server.closeAllConnections();
+    s3?.close();
     removeFolder();
   };
   let closing: Promise<void> | undefined;
@@ -120,10 +125,22 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   };
 }
 
-function decideRuntime(localFunction: LocalFunction, hostArchitecture: string, log: (line: string) => void): boolean {
+interface RuntimeDecision {
+  /** As process.arch names it. */
+  readonly hostArchitecture: string;
+  readonly routes: readonly LocalRoute[];
+  readonly log: (line: string) => void;
+}
+
+/** Whether the installed onnxruntime takes the place of the layer's; undefined for a function without routes that cannot run here. */
+function decideRuntime(
+  localFunction: LocalFunction,
+  { hostArchitecture, routes, log }: RuntimeDecision,
+): boolean | undefined {
   const choice = chooseRuntime(process.platform, hostArchitecture, localFunction.architecture);
-  if (choice.kind === 'installed') log(`${localFunction.label}: ${choice.reason}`);
+  if (choice.kind !== 'layer') log(`${localFunction.label}: ${choice.reason}`);
   if (choice.kind !== 'impossible') return choice.kind === 'installed';
+  if (!routes.some((route) => route.function === localFunction)) return undefined;
   throw new ConfigurationError({
     code: 'ARCHITECTURE_MISMATCH',
     message: `${localFunction.id} cannot run here: ${choice.reason}.`,
@@ -131,113 +148,6 @@ function decideRuntime(localFunction: LocalFunction, hostArchitecture: string, l
       'Run `cdk-onnx dev` without --assembly, which synthesizes for this host; an app that sets `architecture` itself should take ' +
       "it from the context: this.node.tryGetContext('architecture').",
   });
-}
-
-async function serve(
-  request: IncomingMessage,
-  response: ServerResponse,
-  table: RouteTable,
-  pools: ReadonlyMap<LocalFunction, FunctionPool>,
-  log: (line: string) => void,
-): Promise<void> {
-  const method = request.method ?? 'GET';
-  const target = request.url ?? '/';
-  const send = (answer: HttpAnswer, detail: string) => {
-    log(`${method} ${target} ${answer.status} ${detail}`);
-    response.writeHead(answer.status, { ...answer.headers, 'content-length': answer.body.length });
-    response.end(method === 'HEAD' ? undefined : answer.body);
-  };
-
-  const match = table.match(method, target.split('?')[0] ?? target);
-  if (match === undefined) {
-    request.resume();
-    return send(gatewayAnswer(404, 'Not Found'), '(no route)');
-  }
-  const body = await readBody(request);
-  if (body === undefined) {
-    response.setHeader('connection', 'close');
-    return send(gatewayAnswer(413, 'Request Entity Too Large'), `(body above ${MAX_BODY_BYTES} bytes)`);
-  }
-  const { route, pathParameters } = match;
-  const requestId = randomUUID();
-  const event = toHttpEvent({
-    method,
-    target,
-    rawHeaders: request.rawHeaders,
-    body,
-    sourceIp: request.socket.remoteAddress ?? '127.0.0.1',
-    routeKey: route.routeKey,
-    pathParameters,
-    requestId,
-    time: Date.now(),
-  });
-  const payload = JSON.stringify(event);
-  if (Buffer.byteLength(payload) > MAX_EVENT_BYTES) {
-    return send(gatewayAnswer(413, 'Request Entity Too Large'), `(event above Lambda's ${MAX_EVENT_BYTES} bytes)`);
-  }
-  const pool = pools.get(route.function);
-  if (pool === undefined) throw new Error(`no pool for ${route.function.id}`);
-
-  const invocation = pool.invoke(requestId, payload);
-  const timer = new AbortController();
-  const result = await Promise.race([invocation, afterMs(route.timeoutMs, timer.signal)]);
-  timer.abort();
-  if (result === undefined) {
-    // Lambda goes on with what nobody waits for any more; its end is worth a line.
-    void invocation.then((late) => log(`${method} ${target} ${describe(route, late)} after the API had given up`));
-    return send(gatewayAnswer(503, 'Service Unavailable'), `(no answer within ${route.timeoutMs} ms)`);
-  }
-  const answer = result.outcome.kind === 'response' ? answerOf(result.outcome.payload) : undefined;
-  send(answer ?? gatewayAnswer(500, 'Internal Server Error'), describe(route, result));
-}
-
-function answerOf(payload: string): HttpAnswer | undefined {
-  try {
-    return toHttpAnswer(JSON.parse(payload));
-  } catch {
-    return undefined;
-  }
-}
-
-/** `faces#1 cold: init 412 ms, run 35 ms, 183 of 1769 MiB` */
-function describe(route: LocalRoute, invocation: PoolInvocation): string {
-  const { function: localFunction } = route;
-  const { outcome, initMs, runMs, peakMemoryMiB } = invocation;
-  const start = initMs === undefined ? 'warm:' : `cold: init ${Math.round(initMs)} ms,`;
-  const memory = peakMemoryMiB === undefined ? '' : `, ${peakMemoryMiB} of ${localFunction.memoryMiB} MiB`;
-  const failure =
-    outcome.kind === 'response'
-      ? ''
-      : outcome.kind === 'timeout'
-        ? `; timed out after ${localFunction.timeoutSeconds} s`
-        : outcome.kind === 'error'
-          ? `; ${outcome.errorType}: ${outcome.errorMessage}`
-          : `; ${outcome.kind === 'exit' ? 'the environment ended' : 'init failed'}: ${outcome.reason}`;
-  return `${localFunction.label}#${invocation.environment} ${start} run ${Math.round(runMs)} ms${memory}${failure}`;
-}
-
-/** A body, or undefined as soon as it is known to be too long. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-async function afterMs(milliseconds: number, signal: AbortSignal): Promise<undefined> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  return undefined;
 }
 
 async function listen(server: Server, port: number): Promise<void> {

@@ -1,7 +1,9 @@
-/** From templates to what the local host serves: HTTP APIs with their routes, and the functions behind them. */
+/** From templates to what the local host serves: HTTP APIs and REST APIs with their routes, and the functions behind them. */
 import { ConfigurationError } from '../errors.js';
 import { type AssemblyStack, record, type Template, type TemplateResource } from './cloud-assembly.js';
+import { type CorsConfiguration, readCorsConfiguration } from './cors.js';
 import { DEFAULT_REGION, type StackEvaluator, stackEvaluator } from './intrinsics.js';
+import { type RestRoute, readRestRoutes } from './rest-api-routes.js';
 
 export interface LocalFunction {
   /** The function's logical id, unique among all stacks by its stack's name. */
@@ -9,6 +11,10 @@ export interface LocalFunction {
   /** What log lines call it: the model's name, else the logical id. */
   readonly label: string;
   readonly arn: string;
+  /** What it can be invoked by: its logical id, and the name that the template gives it. */
+  readonly names: readonly string[];
+  /** The version behind each alias and each version of the function. */
+  readonly versions: ReadonlyMap<string, string>;
   readonly codeFolder: string;
   /** In the order in which Lambda unpacks them into /opt. */
   readonly layerFolders: readonly string[];
@@ -18,6 +24,8 @@ export interface LocalFunction {
   readonly memoryMiB: number;
   readonly timeoutSeconds: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** File assets that its environment variables name, as absolute paths by `bucket/key`: what it may read from S3. */
+  readonly objects: ReadonlyMap<string, string>;
 }
 
 export interface LocalRoute {
@@ -28,10 +36,15 @@ export interface LocalRoute {
   /** How long the API waits for the function. */
   readonly timeoutMs: number;
   readonly payloadFormatVersion: string;
+  /** Of a REST API; undefined for a route of an HTTP API. */
+  readonly rest?: RestRoute;
+  /** Of the route's API. */
+  readonly cors: CorsConfiguration | undefined;
 }
 
 export interface LocalService {
   readonly routes: readonly LocalRoute[];
+  /** Those behind routes, then every other one that can run here. */
   readonly functions: readonly LocalFunction[];
   /** What is in the templates and not served here. */
   readonly warnings: readonly string[];
@@ -42,7 +55,7 @@ const DEFAULT_TIMEOUT_SECONDS = 3;
 const DEFAULT_API_TIMEOUT_MS = 30_000;
 
 /**
- * Finds every route of every HTTP API and the function behind it.
+ * Finds every route of every HTTP API and REST API, and the function behind it.
  *
  * @throws ConfigurationError `NO_ROUTES`, `LOCAL_FUNCTION`, `LOCAL_LAYER`, `LOCAL_INTEGRATION`, `ROUTE_TWICE`
  */
@@ -52,7 +65,7 @@ export function readLocalService(stacks: readonly AssemblyStack[], region: strin
   if (routes.length === 0) {
     throw new ConfigurationError({
       code: 'NO_ROUTES',
-      message: `No HTTP API with a route to a Lambda function in ${stacks.map((stack) => stack.name).join(', ') || 'the assembly'}.`,
+      message: `No API with a route to a Lambda function in ${stacks.map((stack) => stack.name).join(', ') || 'the assembly'}.`,
       advice: 'Add an InferenceEndpoint to the app.',
     });
   }
@@ -66,12 +79,15 @@ export function readLocalService(stacks: readonly AssemblyStack[], region: strin
   }
   return {
     routes,
-    functions: [...new Set(routes.map((route) => route.function))],
+    functions: [...new Set([...routes.map((route) => route.function), ...services.flatMap((each) => each.functions)])],
     warnings: services.flatMap((service) => service.warnings),
   };
 }
 
-function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]; warnings: string[] } {
+function readStack(
+  stack: AssemblyStack,
+  region: string,
+): { routes: LocalRoute[]; functions: LocalFunction[]; warnings: string[] } {
   const evaluator = stackEvaluator(stack, region);
   const warnings: string[] = [];
   const functions = new Map<string, LocalFunction>();
@@ -90,8 +106,10 @@ function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]
     return known;
   };
 
+  const corsOf = ({ Properties: { ApiId } }: TemplateResource) =>
+    readCorsConfiguration(evaluator.evaluate(stack.template.Resources[evaluator.text(ApiId)]?.Properties));
+
   const routes = Object.entries(stack.template.Resources).flatMap(([, resource]): LocalRoute[] => {
-    if (resource.Type === 'AWS::ApiGatewayV2::Api') warnings.push(...apiWarnings(resource));
     if (resource.Type !== 'AWS::ApiGatewayV2::Route') return [];
     const integrationId = evaluator.text(resource.Properties.Target).replace(/^integrations\//, '');
     const integration = stack.template.Resources[integrationId];
@@ -109,6 +127,7 @@ function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]
         function: functionByArn(evaluator.text(integration.Properties.IntegrationUri), integrationId),
         timeoutMs: Number(evaluator.evaluate(integration.Properties.TimeoutInMillis) ?? DEFAULT_API_TIMEOUT_MS),
         payloadFormatVersion: evaluator.text(integration.Properties.PayloadFormatVersion) || '1.0',
+        cors: corsOf(resource),
       },
     ];
   });
@@ -120,7 +139,22 @@ function readStack(stack: AssemblyStack, region: string): { routes: LocalRoute[]
       advice: 'The local host speaks payload format 2.0.',
     });
   }
-  return { routes, warnings };
+  const rest = readRestRoutes(stack, evaluator, functionByArn);
+  for (const [id, resource] of Object.entries(stack.template.Resources)) {
+    if (resource.Type !== 'AWS::Lambda::Function' || functions.has(id)) continue;
+    try {
+      functions.set(id, readFunction(stack, evaluator, id, resource, warnings));
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      // Helpers of the CDK in other languages or as inline code are nothing to warn of.
+      if (error.code !== 'LOCAL_FUNCTION') warnings.push(`${id} cannot be invoked here. ${error.message}`);
+    }
+  }
+  return {
+    routes: [...routes, ...rest.routes],
+    functions: [...functions.values()],
+    warnings: [...warnings, ...rest.warnings],
+  };
 }
 
 function readFunction(
@@ -155,6 +189,8 @@ function readFunction(
     id: `${stack.name}/${id}`,
     label: environment.CDK_ONNX_ARTIFACT?.split('/').at(-1) ?? id,
     arn: evaluator.text({ 'Fn::GetAtt': [id, 'Arn'] }),
+    names: [...new Set([id, evaluator.text(properties.FunctionName) || id])],
+    versions: versionsOf(stack, evaluator, id),
     codeFolder,
     layerFolders: (Array.isArray(layers) ? layers : []).map((arn) => layerFolder(stack, evaluator, id, String(arn))),
     handler: evaluator.text(properties.Handler),
@@ -163,7 +199,33 @@ function readFunction(
     memoryMiB: Number(evaluator.evaluate(properties.MemorySize) ?? DEFAULT_MEMORY_MIB),
     timeoutSeconds: Number(timeout ?? DEFAULT_TIMEOUT_SECONDS),
     environment,
+    objects: objectsNamed(stack, evaluator, Object.values(environment)),
   };
+}
+
+/** By alias and by version. A version's number is its logical id here, as for what refers to it. */
+function versionsOf(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string): Map<string, string> {
+  const versions = new Map<string, string>();
+  for (const [id, { Type: type, Properties: properties }] of Object.entries(stack.template.Resources)) {
+    if (type !== 'AWS::Lambda::Version' && type !== 'AWS::Lambda::Alias') continue;
+    if (evaluator.text(properties.FunctionName).split(':').at(-1) !== functionId) continue;
+    if (type === 'AWS::Lambda::Version') versions.set(id, id);
+    else versions.set(evaluator.text(properties.Name), evaluator.text(properties.FunctionVersion));
+  }
+  return versions;
+}
+
+function objectsNamed(
+  { fileAssets }: AssemblyStack,
+  evaluator: StackEvaluator,
+  texts: readonly string[],
+): ReadonlyMap<string, string> {
+  const objects = fileAssets.map(({ bucketName, objectKey, path }): [string, string] => [
+    // An asset manifest has the placeholders of Fn::Sub.
+    `${evaluator.text({ 'Fn::Sub': bucketName })}/${objectKey}`,
+    path,
+  ]);
+  return new Map(objects.filter(([name]) => texts.some((text) => text.includes(name))));
 }
 
 function layerFolder(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string, arn: string): string {
@@ -189,10 +251,4 @@ function refersToResource(value: unknown, resources: Template['Resources']): boo
     if (key === 'Fn::Sub') names.push(...[...String(first).matchAll(/\$\{([^!}.]+)/g)].map(([, name = '']) => name));
     return names.some((name) => Object.hasOwn(resources, name)) || refersToResource(argument, resources);
   });
-}
-
-function apiWarnings(resource: TemplateResource): string[] {
-  return resource.Properties.CorsConfiguration === undefined
-    ? []
-    : ['The API has a CORS configuration, which is not applied here.'];
 }

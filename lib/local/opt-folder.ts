@@ -1,8 +1,7 @@
 /** /opt of a function: its layers unpacked over each other. */
 import { constants, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { ConfigurationError } from '../errors.js';
+import { join } from 'node:path';
+import { hostRuntimeFolder } from '../artifact/onnxruntime-package.js';
 
 const RUNTIME_PACKAGE = 'nodejs/node_modules/onnxruntime-node';
 
@@ -11,7 +10,7 @@ export interface OptFolderOptions {
   readonly layerFolders: readonly string[];
   /** Created if it is absent. */
   readonly target: string;
-  /** Whether the installed onnxruntime-node takes the place of the one in a layer. */
+  /** Whether the onnxruntime of this host takes the place of the one in a layer. */
   readonly replaceRuntime: boolean;
 }
 
@@ -25,7 +24,7 @@ export function layOutOptFolder({ layerFolders, target, replaceRuntime }: OptFol
   const runtime = join(target, RUNTIME_PACKAGE);
   if (!replaceRuntime || !existsSync(runtime)) return;
   rmSync(runtime, { recursive: true });
-  symlinkSync(installedRuntime(), runtime, 'junction');
+  symlinkSync(hostRuntimeFolder(), runtime, 'junction');
 }
 
 export type RuntimeChoice =
@@ -47,7 +46,7 @@ export function chooseRuntime(
   if (platform !== 'linux') {
     return {
       kind: 'installed',
-      reason: `this host is ${platform}: the installed onnxruntime-node stands in for the runtime layer, all else is as deployed`,
+      reason: `this host is ${platform}: its own onnxruntime stands in for the runtime layer, all else is as deployed`,
     };
   }
   if (lambdaArchitecture(hostArchitecture) === functionArchitecture) return { kind: 'layer' };
@@ -81,18 +80,5 @@ function linkOrCopy(source: string, target: string): void {
   } catch {
     // Another file system, or one without hard links.
     copyFileSync(source, target, constants.COPYFILE_FICLONE);
-  }
-}
-
-function installedRuntime(): string {
-  try {
-    return dirname(createRequire(join(import.meta.dirname, 'opt-folder.js')).resolve('onnxruntime-node/package.json'));
-  } catch (cause) {
-    throw new ConfigurationError({
-      code: 'RUNTIME_NOT_INSTALLED',
-      message: 'onnxruntime-node is not installed, and this host cannot run the layer.',
-      advice: 'Run `npm install`.',
-      cause,
-    });
   }
 }

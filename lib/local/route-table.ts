@@ -1,3 +1,4 @@
+import type { CorsConfiguration } from './cors.js';
 import type { LocalRoute } from './local-stack.js';
 
 export interface RouteMatch {
@@ -19,7 +20,10 @@ export class RouteTable {
   private readonly candidates: readonly Candidate[];
   private readonly fallback: LocalRoute | undefined;
 
-  constructor(routes: readonly LocalRoute[]) {
+  private readonly stages: readonly string[];
+
+  constructor(private readonly routes: readonly LocalRoute[]) {
+    this.stages = [...new Set(routes.flatMap(({ rest }) => (rest === undefined ? [] : [rest.stage])))];
     this.fallback = routes.find((route) => route.routeKey === '$default');
     this.candidates = routes
       .filter((route) => route !== this.fallback)
@@ -28,6 +32,27 @@ export class RouteTable {
         return { route, method, segments: segmentsOf(path) };
       })
       .sort((a, b) => rank(b) - rank(a));
+  }
+
+  /** Whether paths without a route are an HTTP API's to refuse. */
+  get hasHttpApi(): boolean {
+    return this.routes.some(({ rest }) => rest === undefined);
+  }
+
+  /**
+   * The route of a request's target. Methods of REST APIs answer below their stage as well, as below API Gateway's own domain name;
+   * the target that comes back is without it.
+   */
+  find(method: string, target: string): { readonly match: RouteMatch; readonly target: string } | undefined {
+    const match = this.match(method, pathOf(target));
+    if (match !== undefined) return { match, target };
+    for (const stage of this.stages) {
+      if (!target.startsWith(`/${stage}/`)) continue;
+      const below = target.slice(stage.length + 1);
+      const matchBelow = this.match(method, pathOf(below));
+      if (matchBelow?.route.rest?.stage === stage) return { match: matchBelow, target: below };
+    }
+    return undefined;
   }
 
   /** @param path as sent, still percent-encoded, without the query string */
@@ -40,6 +65,16 @@ export class RouteTable {
     }
     return this.fallback === undefined ? undefined : { route: this.fallback, pathParameters: {} };
   }
+
+  /** What a preflight for a method and path is answered by: the route's API, and where there is no such route the first one with CORS. */
+  cors(method: string, path: string): CorsConfiguration | undefined {
+    const match = this.match(method, path);
+    return match === undefined ? this.routes.find(({ cors }) => cors !== undefined)?.cors : match.route.cors;
+  }
+}
+
+function pathOf(target: string): string {
+  return target.split('?')[0] ?? target;
 }
 
 function segmentsOf(path: string): string[] {
@@ -65,14 +100,15 @@ function matchSegments(
     if (name === undefined) {
       if (actual !== expected) return undefined;
     } else if (greedy === '+') {
-      parameters[name] = decode(segments.slice(index).join('/'));
+      parameters[name] = decodePathSegment(segments.slice(index).join('/'));
       return parameters;
-    } else parameters[name] = decode(actual);
+    } else parameters[name] = decodePathSegment(actual);
   }
   return pattern.length === segments.length ? parameters : undefined;
 }
 
-function decode(text: string): string {
+/** Percent-decoded; as it is where it cannot be. */
+export function decodePathSegment(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -1,6 +1,8 @@
 /** Lambda's Runtime API for one execution environment, on a loopback port of its own. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 
 /** A synchronous response: 6 MB, with a little for the envelope. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 export const MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100;
@@ -12,16 +14,27 @@ export interface Invocation {
   readonly functionArn: string;
   /** Milliseconds since 1970. */
   readonly deadline: number;
+  /** Takes an answer that the function streams, while it comes. Without it the answer is collected. */
+  readonly onStream: ((stream: Readable) => void) | undefined;
 }
 
 export type InvocationOutcome =
   | { readonly kind: 'response'; readonly payload: string }
-  | { readonly kind: 'error'; readonly errorType: string; readonly errorMessage: string };
+  /** The stream that `onStream` got has ended. */
+  | { readonly kind: 'streamed' }
+  | ({ readonly kind: 'error' } & FunctionError);
+
+/** What a runtime client says of a failure. */
+export interface FunctionError {
+  readonly errorType: string;
+  readonly errorMessage: string;
+  readonly trace?: readonly string[];
+}
 
 export interface RuntimeApiEvents {
   /** The runtime has loaded the function and asks for its first invocation. */
   onReady(): void;
-  onInitError(error: { readonly errorType: string; readonly errorMessage: string }): void;
+  onInitError(error: FunctionError): void;
   onOutcome(requestId: string, outcome: InvocationOutcome): void;
 }
 
@@ -32,6 +45,7 @@ export class RuntimeApi {
   private readonly server: Server;
   private waiting: ServerResponse | undefined;
   private pending: Invocation | undefined;
+  private current: Invocation | undefined;
   private ready = false;
 
   constructor(private readonly events: RuntimeApiEvents) {
@@ -66,6 +80,7 @@ export class RuntimeApi {
     const [response, invocation] = [this.waiting, this.pending];
     this.waiting = undefined;
     this.pending = undefined;
+    this.current = invocation;
     response.writeHead(200, {
       'content-type': 'application/json',
       'lambda-runtime-aws-request-id': invocation.requestId,
@@ -85,6 +100,11 @@ export class RuntimeApi {
         this.events.onReady();
       }
       this.handOver();
+      return;
+    }
+    const { onStream } = this.current ?? {};
+    if (onStream !== undefined && isStreamed(request)) {
+      await this.passOn(request, response, onStream);
       return;
     }
     const body = await readBody(request, MAX_RESPONSE_BYTES);
@@ -112,6 +132,33 @@ export class RuntimeApi {
       else this.events.onInitError(error);
     }
   }
+
+  private async passOn(
+    request: IncomingMessage,
+    response: ServerResponse,
+    onStream: (stream: Readable) => void,
+  ): Promise<void> {
+    const [, requestId = ''] = /\/invocation\/([^/]+)\/response$/.exec(request.url ?? '') ?? [];
+    onStream(request);
+    try {
+      await finished(request, { writable: false });
+    } catch {
+      // The environment died in the middle of its answer, or the caller went away and its reader gave up.
+      return;
+    }
+    const { 'lambda-runtime-function-error-type': type, 'lambda-runtime-function-error-body': body } = request.trailers;
+    answer(response, 202, ACCEPTED);
+    if (type === undefined) return this.events.onOutcome(requestId, { kind: 'streamed' });
+    const error = parseError(Buffer.from(body ?? '', 'base64').toString('utf8'), type);
+    this.events.onOutcome(requestId, { kind: 'error', ...error });
+  }
+}
+
+function isStreamed(request: IncomingMessage): boolean {
+  return (
+    request.headers['lambda-runtime-function-response-mode'] === 'streaming' &&
+    /\/invocation\/[^/]+\/response$/.test(request.url ?? '')
+  );
 }
 
 function answer(response: ServerResponse, status: number, body: string): void {
@@ -135,13 +182,14 @@ async function readBody(request: IncomingMessage, limit: number): Promise<string
   return bytes <= limit ? Buffer.concat(chunks).toString('utf8') : undefined;
 }
 
-function parseError(
-  body: string | undefined,
-  header: string | string[] | undefined,
-): { readonly errorType: string; readonly errorMessage: string } {
+function parseError(body: string | undefined, header: string | string[] | undefined): FunctionError {
   try {
-    const { errorType, errorMessage } = JSON.parse(body ?? '') as { errorType?: unknown; errorMessage?: unknown };
-    return { errorType: String(errorType), errorMessage: String(errorMessage) };
+    const { errorType, errorMessage, trace } = JSON.parse(body ?? '') as Partial<Record<keyof FunctionError, unknown>>;
+    return {
+      errorType: String(errorType),
+      errorMessage: String(errorMessage),
+      ...(Array.isArray(trace) ? { trace: trace.map(String) } : {}),
+    };
   } catch {
     return { errorType: String(header ?? 'Unknown'), errorMessage: 'The function failed without saying why.' };
   }

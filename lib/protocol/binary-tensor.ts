@@ -6,6 +6,7 @@
 import type { DataType } from '../artifact/manifest.js';
 import { badRequest } from './bad-request.js';
 import { bytesPerElement, viewOrCopy } from './data-types.js';
+import { checkString } from './string-element.js';
 import { bytesOf, isStrings, type TensorData } from './tensor.js';
 
 const LENGTH_BYTES = 4;
@@ -41,7 +42,9 @@ function readStrings(bytes: Uint8Array, count: number, label: string): string[] 
     const length = view.getUint32(offset, true);
     offset += LENGTH_BYTES;
     if (length > bytes.byteLength - offset) throw stringsEnd(label, count, bytes.byteLength);
-    strings.push(decodeString(decoder, bytes.subarray(offset, offset + length), label, index));
+    const text = decodeString(decoder, bytes.subarray(offset, offset + length), label, index);
+    checkString(text, label, index);
+    strings.push(text);
     offset += length;
   }
   if (offset !== bytes.byteLength) {

@@ -1,12 +1,15 @@
 /** JSON.parse makes a double of every number; this finds again the integers that a double does not hold. */
+import { endOfString } from './json-text.js';
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 const NINE = 0x39;
 /** No integer of fewer digits is beyond 2^53, unless it has an exponent. */
 const MIN_DIGITS = 16;
+/** A million literals as strings of their own would take hundreds of megabytes: they are gathered in pieces of about this length. */
+const PIECE_LENGTH = 100_000;
+const BEYOND_LATIN1 = /[^\0-\xff]/;
 
 /**
  * As JSON.parse, but every number that a double may not hold comes back as a string of its literal: those with an exponent or with 16
@@ -16,7 +19,10 @@ const MIN_DIGITS = 16;
  * @param text valid JSON
  */
 export function parseKeepingLiterals(text: string): unknown {
-  const parts: string[] = [];
+  // Every string survives these, half a surrogate pair too.
+  const encoding = BEYOND_LATIN1.test(text) ? 'utf16le' : 'latin1';
+  const pieces: Buffer[] = [];
+  let piece = '';
   let copied = 0;
   let at = 0;
   while (at < text.length) {
@@ -27,30 +33,21 @@ export function parseKeepingLiterals(text: string): unknown {
       const end = endOfNumber(text, at);
       const literal = text.slice(at, end);
       if (literal.length >= MIN_DIGITS || /[eE]/.test(literal)) {
-        parts.push(text.slice(copied, at), '"', literal, '"');
+        piece += `${text.slice(copied, at)}"${literal}"`;
         copied = end;
+        if (piece.length > PIECE_LENGTH) {
+          pieces.push(Buffer.from(piece, encoding));
+          piece = '';
+        }
       }
       at = end;
     } else {
       at++;
     }
   }
-  return JSON.parse(parts.length === 0 ? text : parts.join('') + text.slice(copied));
-}
-
-/** The index after the string that begins at `start`. */
-function endOfString(text: string, start: number): number {
-  let end = start;
-  do {
-    end = text.indexOf('"', end + 1);
-  } while (end >= 0 && isEscaped(text, end));
-  return end < 0 ? text.length : end + 1;
-}
-
-function isEscaped(text: string, index: number): boolean {
-  let backslashes = 0;
-  while (text.charCodeAt(index - 1 - backslashes) === BACKSLASH) backslashes++;
-  return backslashes % 2 === 1;
+  if (copied === 0) return JSON.parse(text);
+  pieces.push(Buffer.from(piece + text.slice(copied), encoding));
+  return JSON.parse(Buffer.concat(pieces).toString(encoding));
 }
 
 const NUMBER = /[-+.\deE]+/y;

@@ -7,7 +7,7 @@ import { badRequest, listed, quoted } from './bad-request.js';
 import { readBinaryTensor } from './binary-tensor.js';
 import { fromV2DataType, v2DataType } from './data-types.js';
 import { parseKeepingLiterals } from './exact-integers.js';
-import { decodeText, flag, type JsonObject, objectAt, parseDocument } from './json-document.js';
+import { decodeText, flag, type JsonObject, objectAt, parseDocument, withoutByteOrderMark } from './json-document.js';
 import { readJsonTensor } from './read-json-data.js';
 import { checkShape, elementCount, readShape } from './shape.js';
 import type { NamedTensor, TensorForm } from './tensor.js';
@@ -55,7 +55,8 @@ export function decodeInferRequest(body: InferBody, signature: Signature): Infer
 }
 
 function splitBody(body: InferBody): { text: string; binary: Uint8Array; hasHeaderLength: boolean } {
-  if (body.kind === 'text') return { text: body.text, binary: new Uint8Array(), hasHeaderLength: false };
+  if (body.kind === 'text')
+    return { text: withoutByteOrderMark(body.text), binary: new Uint8Array(), hasHeaderLength: false };
   const { bytes, headerLength = bytes.byteLength } = body;
   const hasHeaderLength = body.headerLength !== undefined;
   if (headerLength > bytes.byteLength) {
@@ -197,7 +198,8 @@ function binarySize(input: JsonObject, available: number, label: string): number
       'Send it as an integer from 0: the bytes that the tensor takes.',
     );
   }
-  if (input.data !== undefined) {
+  // KServe's client sends null where a binary tensor has no elements.
+  if (input.data !== undefined && input.data !== null) {
     throw badRequest(
       'DATA_TWICE',
       `${label} has both data and binary_data_size.`,

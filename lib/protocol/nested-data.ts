@@ -29,14 +29,8 @@ export function readNested(
         'Nest the data as deep as the tensor has dimensions.',
       );
     }
-    const size = elements[0].length;
-    const next: unknown[] = [];
-    for (const row of elements) {
-      if (!Array.isArray(row) || row.length !== size) throw uneven(row, size, label);
-      for (const element of row) next.push(element);
-    }
-    shape.push(size);
-    elements = next;
+    shape.push(elements[0].length);
+    elements = flattened(elements, elements[0].length, label);
   }
   // An array among elements is refused by the type that the elements must have, but its advice would be about types.
   const array = elements.find(Array.isArray);
@@ -46,6 +40,19 @@ export function readNested(
     elements: elements.map((element) => (isBase64Value(element) ? decodeBase64(element.b64, label) : element)),
     shape,
   };
+}
+
+/** One level less. The only row is taken as it is: a copy of millions of elements would cost as much as they do. */
+function flattened(rows: readonly unknown[], size: number, label: string): readonly unknown[] {
+  const [first] = rows;
+  if (rows.length === 1 && Array.isArray(first)) return first;
+  const elements = new Array<unknown>(rows.length * size);
+  let count = 0;
+  for (const row of rows) {
+    if (!Array.isArray(row) || row.length !== size) throw uneven(row, size, label);
+    for (const element of row) elements[count++] = element;
+  }
+  return elements;
 }
 
 function uneven(row: unknown, size: number | undefined, label: string) {

@@ -11,6 +11,12 @@ export function schemaName(modelName: string, kind: string): string {
 }
 
 const TEXT: JsonSchema = { type: 'string' };
+/** An element of BYTES; see `checkString`. */
+const STRING_ELEMENT: JsonSchema = { type: 'string', pattern: '^[^\\u0000]*$' };
+/** What is rounded to a type's largest finite number lies below these; beyond is infinity. */
+const FLOAT_BOUNDS = { float16: 65520, float32: (2 - 2 ** -24) * 2 ** 127 } as const;
+/** Matches no value: the property must be absent. */
+const NOTHING: JsonSchema = { not: {} };
 const INTEGER: JsonSchema = { type: 'integer' };
 
 export function sharedSchemas(): Readonly<Record<string, JsonSchema>> {
@@ -51,8 +57,10 @@ export function modelSchemas({
 }: Pick<Manifest, 'name' | 'signature' | 'task'>): Readonly<Record<string, JsonSchema>> {
   const { inputs, outputs } = signature;
   const predictions = predictionSchema(task);
-  const byName = (schema: (tensor: TensorSignature) => JsonSchema) =>
-    object(Object.fromEntries(inputs.map((tensor) => [tensor.name, schema(tensor)])));
+  const byName = (schema: (tensor: TensorSignature) => JsonSchema) => ({
+    ...object(Object.fromEntries(inputs.map((tensor) => [tensor.name, schema(tensor)]))),
+    additionalProperties: false,
+  });
   const columns = byName((tensor) => nested(tensor.dataType, tensor.shape));
   const rows = byName((tensor) => nested(tensor.dataType, tensor.shape?.slice(1) ?? null));
   const [only] = inputs;
@@ -107,8 +115,8 @@ function predictRequest(instance: JsonSchema, inputs: JsonSchema): JsonSchema {
   const signature_name: JsonSchema = { type: 'string', enum: [SIGNATURE_NAME, ''] };
   return {
     oneOf: [
-      object({ signature_name, instances: { ...array(instance), minItems: 1 } }, ['instances']),
-      object({ signature_name, inputs }, ['inputs']),
+      object({ signature_name, instances: { ...array(instance), minItems: 1 }, inputs: NOTHING }, ['instances']),
+      object({ signature_name, inputs, instances: NOTHING }, ['inputs']),
     ],
   };
 }
@@ -134,8 +142,8 @@ function v2Tensor({ name, dataType, shape }: TensorSignature, kind: 'input' | 'o
 }
 
 function elementTypes(dataType: DataType): string[] {
-  const { type } = element(dataType);
-  return typeof type === 'string' ? [type] : ['string', 'object'];
+  const { type, anyOf = [] } = element(dataType);
+  return (typeof type === 'string' ? [{ type }] : (anyOf as JsonSchema[])).map((schema) => String(schema.type));
 }
 
 /** Nested arrays that have the shape; an unknown rank allows any. */
@@ -150,11 +158,13 @@ function nested(dataType: DataType, shape: TensorSignature['shape']): JsonSchema
 function element(dataType: DataType): JsonSchema {
   switch (dataType) {
     case 'bool':
-      return { type: 'boolean' };
+      // Some clients have no booleans of their own.
+      return { anyOf: [{ type: 'boolean' }, { type: 'integer', minimum: 0, maximum: 1 }] };
     case 'string':
-      return { anyOf: [TEXT, object({ b64: { type: 'string', contentEncoding: 'base64' } })] };
+      return { anyOf: [STRING_ELEMENT, object({ b64: { type: 'string', contentEncoding: 'base64' } })] };
     case 'float16':
     case 'float32':
+      return { type: 'number', exclusiveMinimum: -FLOAT_BOUNDS[dataType], exclusiveMaximum: FLOAT_BOUNDS[dataType] };
     case 'float64':
       return { type: 'number' };
     case 'int64':

@@ -5,6 +5,7 @@ import { allocate, BIG_INTEGER_RANGES, INTEGER_RANGES, v2DataType } from './data
 import { integerOfLiteral } from './exact-integers.js';
 import { toFloat16Bits } from './float16.js';
 import { elementCount } from './shape.js';
+import { checkString } from './string-element.js';
 import type { NumericData, TensorData } from './tensor.js';
 
 export interface JsonTensor {
@@ -21,7 +22,8 @@ export interface JsonTensor {
 const MAX_HALF = 0x7c00;
 
 /**
- * @throws RequestError `DATA_INVALID`, `ELEMENT_COUNT_MISMATCH`, `NESTING_MISMATCH`, `ELEMENT_INVALID`, `ELEMENT_OUT_OF_RANGE`
+ * @throws RequestError `DATA_INVALID`, `ELEMENT_COUNT_MISMATCH`, `NESTING_MISMATCH`, `ELEMENT_INVALID`, `ELEMENT_OUT_OF_RANGE`,
+ * `STRING_INVALID`
  */
 export function readJsonTensor(tensor: JsonTensor): TensorData {
   const elements = flatten(tensor.data, tensor);
@@ -88,16 +90,19 @@ function nestingMismatch(row: unknown, axis: number, shape: readonly number[], l
 function readStrings(elements: readonly unknown[], tensor: JsonTensor): readonly string[] {
   return elements.map((element, index) => {
     if (typeof element !== 'string') throw elementInvalid(tensor, index, element, 'strings');
+    checkString(element, tensor.label, index);
     return element;
   });
 }
 
 function readBooleans(elements: readonly unknown[], tensor: JsonTensor): NumericData {
-  return Uint8Array.from(elements, (element, index) => {
-    if (element === true || element === 1) return 1;
-    if (element === false || element === 0) return 0;
-    throw elementInvalid(tensor, index, element, 'true and false');
-  });
+  const data = new Uint8Array(elements.length);
+  for (let index = 0; index < elements.length; index++) {
+    const element = elements[index];
+    if (element === true || element === 1) data[index] = 1;
+    else if (element !== false && element !== 0) throw elementInvalid(tensor, index, element, 'true and false');
+  }
+  return data;
 }
 
 function readFloats(

@@ -7,7 +7,7 @@
 import type { Signature, TensorSignature } from '../artifact/manifest.js';
 import { badRequest, listed, quoted } from './bad-request.js';
 import { parseKeepingLiterals } from './exact-integers.js';
-import { type JsonObject, parseDocument } from './json-document.js';
+import { type JsonObject, parseDocument, withoutByteOrderMark } from './json-document.js';
 import { isBase64Value, readNested } from './nested-data.js';
 import { readJsonTensor } from './read-json-data.js';
 import { checkShape, readShape } from './shape.js';
@@ -30,7 +30,8 @@ export interface PredictRequest {
  *
  * @throws RequestError with status 400 and a code for each way in which the request is wrong
  */
-export function decodePredictRequest(text: string, { inputs }: Signature): PredictRequest {
+export function decodePredictRequest(body: string, { inputs }: Signature): PredictRequest {
+  const text = withoutByteOrderMark(body);
   const document = parseDocument(text, false);
   checkSignatureName(document.signature_name);
   const form = formOf(document);
@@ -94,6 +95,10 @@ function tensorValues(
       'Send "instances" as an array of one element per row, at least one.',
     );
   }
+  const [only] = inputs;
+  // The usual case, and it may be of millions of rows: nothing to sort out.
+  if (only !== undefined && inputs.length === 1 && !instances.some(namesInputs))
+    return new Map([[only.name, instances]]);
   const columns = new Map<string, unknown[]>(inputs.map(({ name }) => [name, []]));
   for (const [index, instance] of instances.entries()) {
     for (const [name, value] of namedValues(instance, inputs, `instances[${index}]`)) columns.get(name)?.push(value);
@@ -101,11 +106,13 @@ function tensorValues(
   return columns;
 }
 
+function namesInputs(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isBase64Value(value);
+}
+
 /** Of an object by the inputs' names, or of the value alone where the model has one input. */
 function namedValues(value: unknown, inputs: readonly TensorSignature[], label: string): ReadonlyMap<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !isBase64Value(value)) {
-    return valuesByName(value as JsonObject, inputs, label);
-  }
+  if (namesInputs(value)) return valuesByName(value, inputs, label);
   const [only] = inputs;
   if (only !== undefined && inputs.length === 1) return new Map([[only.name, value]]);
   throw badRequest(

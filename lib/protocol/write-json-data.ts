@@ -1,6 +1,6 @@
 /** A tensor's elements as the text of a JSON array. */
 import { fromFloat16Bits } from './float16.js';
-import { isStrings, type NamedTensor } from './tensor.js';
+import { isStrings, type NamedTensor, type NumericData } from './tensor.js';
 
 /** The text, or the index of an element that JSON cannot write. */
 export type JsonData =
@@ -12,15 +12,25 @@ export function writeJsonData({ data, dataType }: Pick<NamedTensor, 'data' | 'da
   if (isStrings(data)) return { kind: 'text', text: JSON.stringify(data) };
   switch (dataType) {
     case 'bool':
-      return { kind: 'text', text: `[${Array.from(data as Uint8Array, (bit) => (bit ? 'true' : 'false')).join(',')}]` };
+      return { kind: 'text', text: `[${Array.from(data as Uint8Array, (bit) => bit !== 0).join(',')}]` };
     case 'float16':
       return writeFloats(Float64Array.from(data as Uint16Array, fromFloat16Bits));
     case 'float32':
     case 'float64':
       return writeFloats(data as Float64Array);
     default:
-      return { kind: 'text', text: `[${data.join(',')}]` };
+      return { kind: 'text', text: `[${joined(data)}]` };
   }
+}
+
+const PART = 1 << 16;
+
+/** As `join(',')`, which holds a string for each of millions of elements at once. */
+function joined(data: NumericData): string {
+  if (data.length <= PART) return data.join(',');
+  const parts: string[] = [];
+  for (let start = 0; start < data.length; start += PART) parts.push(data.subarray(start, start + PART).join(','));
+  return parts.join(',');
 }
 
 /** A double prints in the shortest form that reads back as the same double, which for a float32 is its exact value. */

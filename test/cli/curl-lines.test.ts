@@ -18,6 +18,14 @@ describe('a line to paste', () => {
     expect(line('GET', '/v2/health/ready')).toBe('curl http://localhost:3000/v2/health/ready');
   });
 
+  test('brings a key where the route wants one', () => {
+    const options = { url, manifest: undefined, picture: undefined, apiKeyRequired: true };
+    expect(curlLine({ ...options, method: 'GET', path: '/v2' })).toBe(
+      "curl -H 'x-api-key: any' http://localhost:3000/v2",
+    );
+    expect(curlLine({ ...options, method: 'POST', path: '/predict/m' })).toContain("-H 'x-api-key: any'");
+  });
+
   test('posts a picture with its type, quoted for the shell', () => {
     expect(line('POST', '/predict/faces', withInputs(), "my photos/it's.png")).toBe(
       "curl --data-binary @'my photos/it'\\''s.png' -H 'content-type: image/png' http://localhost:3000/predict/faces",

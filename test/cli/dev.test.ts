@@ -105,6 +105,26 @@ describe('dev', () => {
     });
   });
 
+  test('serves a REST API, and says what is asked of callers here and what is not', async () => {
+    const rest = APP.replace("import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';", '')
+      .replace(
+        "import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';",
+        "import { AuthorizationType, LambdaIntegration, RestApi } from 'aws-cdk-lib/aws-apigateway';",
+      )
+      .replace("new HttpLambdaIntegration('I', new Function", 'new LambdaIntegration(new Function')
+      .replace(
+        /new HttpApi\(.*/,
+        "new RestApi(stack, 'Api').root.addResource('module').addMethod('GET', integration, { apiKeyRequired: true, authorizationType: AuthorizationType.IAM });",
+      );
+    await serve({ project: writeProject('rest', rest) }, async (url, lines) => {
+      expect((await fetch(`${url}/module`)).status).toBe(403);
+      expect((await fetch(`${url}/prod/module`, { headers: { 'x-api-key': 'any' } })).status).toBe(200);
+      expect(lines).toContain(`curl -H 'x-api-key: any' ${url}/module`);
+      expect(lines.join('\n')).toMatch(/IAM authorization is not enforced here/);
+      expect(lines.join('\n')).toMatch(/warning: Requests need a header x-api-key here too/);
+    });
+  });
+
   test.each([
     [
       'an app that fails',

@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CFN_LINT, lintTemplates } from '../support/cfn-lint.js';
+import { requirePython } from '../support/python.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** A network namespace without any interface but a loopback that is down; `-r` where the account is not root. */
@@ -54,6 +56,12 @@ describe.skipIf(!canUnshare)(canUnshare ? 'the example app' : 'the example app: 
     expect(first).not.toMatch(/warning/i);
     expect(lambda()?.Properties.Architectures).toEqual(['arm64']);
     expect(synthesize(false)).not.toContain('Bundling asset');
+  }, 240_000);
+
+  test('has no finding of cfn-lint', ({ skip }) => {
+    const python = requirePython(CFN_LINT, skip);
+    synthesize(false);
+    expect(lintTemplates(python, [join(outdir, 'CdkOnnxExample.template.json')])).toEqual([]);
   }, 240_000);
 
   test('takes its architecture from the context', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
@@ -8,11 +8,14 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Function as LambdaFunction, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { App, Duration, Size, Stack, Validations } from 'aws-cdk-lib/core';
-import { AwsSolutionsChecks } from 'cdk-nag';
+import { App, Duration, Size, Stack } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
+import { CFN_LINT, lintTemplates } from '../support/cfn-lint.js';
+import { beyondLimits } from '../support/deployment-limits.js';
+import { findingsOf, nameRows, pairwise, propertiesOf, statementsOf } from '../support/option-combinations.js';
+import { requirePython } from '../support/python.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-combinations-'));
 const outdir = join(folder, 'cdk.out');
@@ -50,6 +53,7 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
     () => ({ timeout: Duration.seconds(1), apiTimeout: Duration.millis(50) }),
   ],
   concurrency: [() => ({}), () => ({ reservedConcurrentExecutions: 10 }), () => ({ reservedConcurrentExecutions: 0 })],
+  retention: [() => ({}), () => ({ keepVersions: 3 })],
   tracing: [() => ({}), () => ({ tracing: Tracing.ACTIVE }), () => ({ tracing: Tracing.PASS_THROUGH })],
   network: [
     () => ({}),
@@ -70,6 +74,11 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
     (given) => ({ logGroup: given.logGroup('Logs'), accessLogGroup: given.logGroup('AccessLogs') }),
     () => ({ logRetention: RetentionDays.ONE_DAY, accessLogRetention: RetentionDays.INFINITE }),
   ],
+  telemetry: [
+    () => ({}),
+    () => ({ logLevel: 'DEBUG', metricsNamespace: 'Vision/prod' }),
+    () => ({ logLevel: 'SILENT', publishMetrics: false }),
+  ],
   auth: [
     () => ({}),
     () => ({ auth: InferenceAuth.jwt({ issuer: 'https://issuer.example.com', audience: ['web'] }) }),
@@ -86,55 +95,9 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
   ],
 };
 
-/** Rows in which every pair of alternatives of any two groups occurs: grown greedily, each row from the pairs still missing. */
-function pairwise(sizes: readonly number[]): readonly (readonly number[])[] {
-  const missing = new Set<string>();
-  const pair = (left: number, leftChoice: number, right: number, rightChoice: number) =>
-    left < right ? `${left}.${leftChoice}|${right}.${rightChoice}` : `${right}.${rightChoice}|${left}.${leftChoice}`;
-  sizes.forEach((leftSize, left) => {
-    sizes.forEach((rightSize, right) => {
-      for (let a = 0; left < right && a < leftSize; a += 1) {
-        for (let b = 0; b < rightSize; b += 1) missing.add(pair(left, a, right, b));
-      }
-    });
-  });
-  const rows: number[][] = [sizes.map(() => 0)];
-  const remove = (row: readonly number[]) => {
-    row.forEach((a, left) => {
-      row.forEach((b, right) => {
-        missing.delete(pair(left, a, right, b));
-      });
-    });
-  };
-  remove(rows[0] ?? []);
-  while (missing.size > 0) {
-    const [seed = ''] = missing;
-    const row: (number | undefined)[] = sizes.map(() => undefined);
-    for (const part of seed.split('|')) {
-      const [group = 0, choice = 0] = part.split('.').map(Number);
-      row[group] = choice;
-    }
-    sizes.forEach((size, group) => {
-      if (row[group] !== undefined) return;
-      const gain = (choice: number) =>
-        row.filter((other, index) => other !== undefined && missing.has(pair(group, choice, index, other))).length;
-      const choices = Array.from({ length: size }, (_, choice) => choice);
-      row[group] = choices.reduce((best, choice) => (gain(choice) > gain(best) ? choice : best), 0);
-    });
-    rows.push(row.map((choice) => choice ?? 0));
-    remove(rows.at(-1) ?? []);
-  }
-  return rows;
-}
-
 const groups = Object.entries(ALTERNATIVES);
 const rows = pairwise(groups.map(([, alternatives]) => alternatives.length));
-const nameOf = (row: readonly number[]) =>
-  groups
-    .map(([name], index) => ({ name, choice: row[index] ?? 0 }))
-    .filter(({ choice }) => choice > 0)
-    .map(({ name, choice }) => `${name} ${choice}`)
-    .join(', ') || 'defaults';
+const nameOf = nameRows(groups.map(([name]) => name));
 
 const build = (row: readonly number[]) => {
   const app = new App({ outdir });
@@ -149,43 +112,6 @@ const build = (row: readonly number[]) => {
   return { app, stack, endpoint, options };
 };
 
-/** Every finding of cdk-nag and of CDK's own validation, of whatever severity, from the report that a synth writes. */
-const findingsOf = (app: App): string[] => {
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-  const reportFile = join(outdir, 'validation-report.json');
-  rmSync(reportFile, { force: true });
-  delete process.env.CDK_VALIDATION;
-  try {
-    app.synth();
-  } catch (error) {
-    expect(String(error)).toMatch(/validation/i);
-  } finally {
-    process.env.CDK_VALIDATION = 'false';
-  }
-  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as {
-    readonly pluginReports: readonly { readonly violations: readonly { readonly ruleName: string }[] }[];
-  };
-  return report.pluginReports.flatMap((plugin) => plugin.violations.map((violation) => violation.ruleName));
-};
-
-interface Statement {
-  readonly Action: string | readonly string[];
-  readonly Effect: string;
-  readonly Resource: unknown;
-  readonly Condition?: object;
-}
-const propertiesOf = (template: Template, type: string) =>
-  Object.values(template.findResources(type)).map(({ Properties }) => Properties as Record<string, unknown>);
-
-/** What each statement of a template's identity policies allows, with its wildcards. */
-const statementsOf = (template: Template): Statement[] => {
-  const documents = propertiesOf(template, 'AWS::IAM::Role').flatMap((role) => role.Policies ?? []);
-  const policies = [...documents, ...propertiesOf(template, 'AWS::IAM::Policy')] as {
-    PolicyDocument: { Statement: Statement[] };
-  }[];
-  return policies.flatMap((policy) => policy.PolicyDocument.Statement);
-};
-
 const NETWORK_INTERFACES = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:CreateNetworkInterface',
@@ -196,6 +122,8 @@ const NETWORK_INTERFACES = [
 ];
 /** In the order of the alternatives of `auth`. */
 const AUTHORIZATION_TYPES = ['AWS_IAM', 'JWT', 'CUSTOM', 'NONE'];
+const retentionLogGroupArn = { 'Fn::GetAtt': [expect.stringMatching(/^VersionRetentionLogs/), 'Arn'] };
+const functionArn = { 'Fn::GetAtt': [expect.stringMatching(/facesFunction/), 'Arn'] };
 const logGroupArn = { 'Fn::GetAtt': [expect.stringContaining('Logs'), 'Arn'] };
 /** The statements that a combination of options needs, and no other. */
 const expectedStatements = (options: Options): object[] => [
@@ -214,6 +142,9 @@ const expectedStatements = (options: Options): object[] => [
           Condition: { Null: { 'lambda:SourceFunctionArn': 'false' } },
         },
       ]),
+  ...(options.keepVersions === undefined
+    ? []
+    : [{ Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Effect: 'Allow', Resource: retentionLogGroupArn }]),
   ...(options.environmentEncryption === undefined
     ? []
     : [
@@ -222,6 +153,26 @@ const expectedStatements = (options: Options): object[] => [
           Effect: 'Allow',
           Resource: { 'Fn::GetAtt': [expect.stringMatching(/^Key/), 'Arn'] },
         },
+      ]),
+  ...(options.keepVersions === undefined
+    ? []
+    : [
+        { Action: ['lambda:ListAliases', 'lambda:ListVersionsByFunction'], Effect: 'Allow', Resource: functionArn },
+        { Action: 'lambda:DeleteFunction', Effect: 'Allow', Resource: { 'Fn::Join': ['', [functionArn, ':*']] } },
+        ...['Vision-OnnxRuntime', 'Vision-Models-faces-Model'].map((name) => ({
+          Action: 'lambda:DeleteLayerVersion',
+          Effect: 'Allow',
+          Resource: {
+            'Fn::Join': [
+              '',
+              [
+                'arn:',
+                { Ref: 'AWS::Partition' },
+                expect.stringMatching(new RegExp(`^:lambda:eu-west-1:123456789012:layer:${name}-[0-9A-F]{8}:\\*$`)),
+              ],
+            ],
+          },
+        })),
       ]),
 ];
 
@@ -254,23 +205,10 @@ describe('an endpoint has no finding, no policy and no value beyond what its opt
     for (const role of propertiesOf(template, 'AWS::IAM::Role')) expect(role).not.toHaveProperty('ManagedPolicyArns');
     template.resourceCountIs('AWS::IAM::ManagedPolicy', 0);
 
-    for (const lambda of propertiesOf(template, 'AWS::Lambda::Function')) {
-      expect(lambda.MemorySize).toBeLessThanOrEqual(10_240);
-      expect(lambda.MemorySize).toBeGreaterThanOrEqual(128);
-      expect(lambda.Timeout).toBeLessThanOrEqual(900);
-      const { Size: storage } = (lambda.EphemeralStorage ?? { Size: 512 }) as { Size: number };
-      expect(storage).toBeGreaterThanOrEqual(512);
-      expect(storage).toBeLessThanOrEqual(10_240);
-      expect((lambda.Layers as unknown[]).length).toBeLessThanOrEqual(5);
-    }
+    expect(beyondLimits(template)).toEqual([]);
     for (const integration of propertiesOf(template, 'AWS::ApiGatewayV2::Integration')) {
       expect(integration.PayloadFormatVersion).toBe('2.0');
-      expect(integration.TimeoutInMillis).toBeLessThanOrEqual(30_000);
-      expect(integration.TimeoutInMillis).toBeGreaterThanOrEqual(50);
       expect(integration.IntegrationUri).toEqual({ Ref: expect.stringContaining('Alias') });
-    }
-    for (const authorizer of propertiesOf(template, 'AWS::ApiGatewayV2::Authorizer')) {
-      expect(authorizer.AuthorizerResultTtlInSeconds ?? 0).toBeLessThanOrEqual(3600);
     }
     const authorizationTypes = propertiesOf(template, 'AWS::ApiGatewayV2::Route').map(
       (route) => route.AuthorizationType,
@@ -292,8 +230,48 @@ describe('an endpoint has no finding, no policy and no value beyond what its opt
     ];
     expect(messages.map(({ id, entry }) => `${id}: ${entry.data}`)).toEqual([]);
     const expected = authorization === 'NONE' ? ['AwsSolutions-APIG4'] : [];
-    expect([...new Set(findingsOf(build(row).app))]).toEqual(expected);
+    expect([...new Set(findingsOf(build(row).app, outdir))]).toEqual(expected);
   });
+});
+
+describe('cfn-lint', () => {
+  const lint = (python: string, templates: Readonly<Record<string, object>>) => {
+    const linted = join(folder, 'linted');
+    mkdirSync(linted, { recursive: true });
+    const files = Object.entries(templates).map(([name, template]) => {
+      const file = join(linted, `${name}.json`);
+      writeFileSync(file, JSON.stringify(template));
+      return file;
+    });
+    return lintTemplates(python, files);
+  };
+
+  test('finds nothing in the template of any combination', ({ skip }) => {
+    const python = requirePython(CFN_LINT, skip);
+    const templates = rows.map((row, index) => [
+      String(index),
+      Template.fromStack(build(row).stack).toJSON() as object,
+    ]);
+    expect(lint(python, Object.fromEntries(templates))).toEqual([]);
+  }, 600_000);
+
+  test('would find a property that is not there and a value that is wrong', ({ skip }) => {
+    const python = requirePython(CFN_LINT, skip);
+    const broken = {
+      Resources: {
+        Group: {
+          Type: 'AWS::Logs::LogGroup',
+          Properties: { RetentionInDays: 31, Retention: 1 },
+          DeletionPolicy: 'Retain',
+          UpdateReplacePolicy: 'Retain',
+        },
+      },
+    };
+    expect(lint(python, { broken })).toEqual([
+      expect.stringMatching(/^broken\.json E\d+ Resources\/Group\/Properties\/Retention/),
+      expect.stringMatching(/^broken\.json E\d+ Resources\/Group\/Properties\/Retention/),
+    ]);
+  }, 120_000);
 });
 
 test('a wildcard that a user grants the role is found, whatever of ours is acknowledged', () => {
@@ -301,5 +279,5 @@ test('a wildcard that a user grants the role is found, whatever of ours is ackno
   const { app, endpoint } = build(row);
   const [inferenceFunction] = endpoint.functions.values();
   inferenceFunction?.role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: ['*'] }));
-  expect(findingsOf(app)).toEqual(['AwsSolutions-IAM5[Resource::*]']);
+  expect(findingsOf(app, outdir)).toEqual(['AwsSolutions-IAM5[Resource::*]']);
 });

@@ -13,8 +13,8 @@ function filesOf(root: string): Map<string, Buffer> {
   return new Map(files.map((file) => [file, readFileSync(join(root, file))]));
 }
 
-describe('the bundled function', () => {
-  it('is small, brings neither zod nor an SDK, and comes out the same in another folder', async () => {
+describe('the bundled functions', () => {
+  it('are small; the one that predicts brings neither zod nor an SDK; they come out the same in another folder', async () => {
     const [first, second] = [join(folder, 'first'), join(folder, 'elsewhere/second')];
     await buildFunctions({ outputDirectory: first });
     await buildFunctions({ outputDirectory: second });
@@ -23,6 +23,7 @@ describe('the bundled function', () => {
       'predict/index.mjs',
       'predict/node_modules/@cwasm/jpeg-turbo/jpeg-turbo.wasm',
       'predict/node_modules/@cwasm/jpeg-turbo/package.json',
+      'version-retention/index.js',
     ]);
     expect(filesOf(second)).toEqual(files);
     const code = files.get('predict/index.mjs')?.toString() ?? '';
@@ -33,5 +34,9 @@ describe('the bundled function', () => {
     const packages = [...code.matchAll(/\bfrom\s?"([^"]+)"/g)].map(([, name]) => name ?? '');
     expect(packages.length).toBeGreaterThan(0);
     expect(packages.filter((name) => !name.startsWith('node:'))).toEqual([]);
+    const retention = files.get('version-retention/index.js')?.toString() ?? '';
+    expect(retention.length).toBeLessThan(10_000);
+    const required = [...retention.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name ?? '');
+    expect(new Set(required)).toEqual(new Set(['@aws-sdk/client-lambda']));
   });
 });

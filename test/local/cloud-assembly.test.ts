@@ -92,13 +92,24 @@ describe('what is read of an assembly', () => {
     ]);
   });
 
-  test('a CORS configuration is named as not applied', () => {
+  test("a CORS configuration belongs to its API's routes", () => {
     const stacks = read((stack) => {
-      const api = new HttpApi(stack, 'Api', { corsPreflight: { allowOrigins: ['*'] } });
+      const api = new HttpApi(stack, 'Api', {
+        corsPreflight: { allowOrigins: ['https://a.example'], maxAge: Duration.minutes(5), allowCredentials: true },
+      });
       const integration = new HttpLambdaIntegration('I', new LambdaFunction(stack, 'F', functionProps()));
       api.addRoutes({ path: '/x', integration });
     });
-    expect(readLocalService(stacks).warnings).toEqual(['The API has a CORS configuration, which is not applied here.']);
+    const { routes, warnings } = readLocalService(stacks);
+    expect(warnings).toEqual([]);
+    expect(routes[0]?.cors).toEqual({
+      allowOrigins: ['https://a.example'],
+      allowMethods: [],
+      allowHeaders: [],
+      exposeHeaders: [],
+      allowCredentials: true,
+      maxAgeSeconds: 300,
+    });
   });
 });
 
@@ -185,6 +196,7 @@ test('values without intrinsic functions are left as they are', () => {
     name: 'S',
     template: { Resources: {}, Parameters: {}, Outputs: {} },
     assetFolders: new Map(),
+    fileAssets: [],
   };
   const { evaluate } = stackEvaluator(stack, 'us-east-1');
   fc.assert(
@@ -201,6 +213,7 @@ test('Fn::Join of a list is the join of its values', () => {
     name: 'S',
     template: { Resources: {}, Parameters: { P: { Default: 'p' } }, Outputs: {} },
     assetFolders: new Map(),
+    fileAssets: [],
   };
   const { text } = stackEvaluator(stack, 'us-east-1');
   fc.assert(

@@ -104,8 +104,10 @@ describe('a result becomes an answer', () => {
     const cookies = await get('/cookies');
     expect([cookies.status, cookies.headers.getSetCookie()]).toEqual([204, ['a=1', 'b=2; HttpOnly']]);
     expect(await getJson('/plain')).toEqual({ no: 'statusCode' });
-    const malformed = await get('/malformed');
-    expect([malformed.status, await malformed.json()]).toEqual([500, { message: 'Internal Server Error' }]);
+    for (const path of ['/malformed', '/bad-header', '/bad-cookie']) {
+      const malformed = await get(path);
+      expect([malformed.status, await malformed.json()], path).toEqual([500, { message: 'Internal Server Error' }]);
+    }
   });
 
   test('no route is a 404 as of API Gateway', async () => {
@@ -176,6 +178,13 @@ describe('failures', () => {
     ['/throw', /commonjs#\d+ (warm|cold).*; TypeError: this handler throws$/],
     ['/crash', /; the environment ended: exit code 7$/],
     ['/reject-later', /; Runtime.UnhandledPromiseRejection: nobody caught this$/],
+    ['/throw-later', /; Runtime.UncaughtException: nobody caught this either$/],
+    ['/recurse', /; RangeError: Maximum call stack size exceeded$/],
+    ['/abort', /; the environment ended: signal SIGABRT$/],
+    ['/kill?signal=SIGKILL', /; the environment ended: signal SIGKILL$/],
+    ['/kill?signal=SIGSEGV', /; the environment ended: signal SIGSEGV$/],
+    // A promise that nothing can settle any more: Node.js ends, or the function's time does.
+    ['/hang', /; (the environment ended: exit code 13|timed out after 2 s)$/],
     ['/init/error', /; init failed: RangeError: the model is not there$/],
     ['/spin', /; timed out after 2 s$/],
   ])('%s is a 500, and the next request gets a working environment', async (path, line) => {
@@ -184,6 +193,20 @@ describe('failures', () => {
     expect([response.status, await response.json()]).toEqual([500, { message: 'Internal Server Error' }]);
     expect(log.filter((entry) => entry.startsWith('GET')).at(-1)).toMatch(line);
     expect((await get('/echo')).status).toBe(200);
+  });
+
+  test('JavaScript that wants more than the memory of its function ends the environment', async () => {
+    const lines: string[] = [];
+    const greedy = synthesizeLocalApp({
+      timeoutSeconds: 28,
+      routes: [{ function: 'commonjs', method: HttpMethod.ANY, path: '/{what}' }],
+    });
+    const greedyHost = await startLocalHost({ assembly: greedy.assembly, port: 0, log: (line) => lines.push(line) });
+    expect((await fetch(`${greedyHost.url}/hog`)).status).toBe(500);
+    expect(lines.at(-1)).toMatch(/^GET \/hog 500 .*; the environment ended: signal SIGABRT$/);
+    expect((await fetch(`${greedyHost.url}/echo`)).status).toBe(200);
+    await greedyHost.close();
+    greedy.remove();
   });
 
   test('after a timeout the old process is gone', async () => {
@@ -307,8 +330,7 @@ describe('starting', () => {
     });
     const response = await fetch(`${impatientHost.url}/sleep?ms=1800`);
     expect([response.status, await response.json()]).toEqual([503, { message: 'Service Unavailable' }]);
-    await sleep(1200);
-    expect(lines.at(-1)).toMatch(/after the API had given up$/);
+    await expect.poll(() => lines.at(-1), { timeout: 10_000 }).toMatch(/after the API had given up$/);
     await impatientHost.close();
     impatient.remove();
   });

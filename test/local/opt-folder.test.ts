@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hostRuntimeFolder } from '../../lib/artifact/onnxruntime-package.js';
 import { layOutOptFolder } from '../../lib/local/opt-folder.js';
 
 let folder: string;
@@ -21,7 +21,7 @@ test('on a host that is not Linux the runtime of the layer gives way to the inst
 
   const target = join(folder, 'opt');
   layOutOptFolder({ layerFolders: [layer], target, replaceRuntime: true });
-  const installed = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  const installed = hostRuntimeFolder();
   expect(realpathSync(join(target, 'nodejs', 'node_modules', 'onnxruntime-node'))).toBe(realpathSync(installed));
   expect(readFileSync(join(target, 'models', 'faces', 'manifest.json'), 'utf8')).toBe('{}');
   expect(readFileSync(join(runtime, 'index.js'), 'utf8')).toBe('for Linux');

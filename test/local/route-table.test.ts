@@ -10,6 +10,7 @@ const route = (routeKey: string): LocalRoute => ({
   function: {} as LocalFunction,
   timeoutMs: 1,
   payloadFormatVersion: '2.0',
+  cors: undefined,
 });
 
 describe('the route of a request', () => {

@@ -38,18 +38,28 @@ afterAll(async () => {
 test('the synthesized endpoint answers: the layers are found, the photo arrives, a face comes back', async () => {
   const ready = await fetch(`${host.url}/v2/health/ready`);
   expect(ready.status).toBe(200);
-  expect(log.at(-1)).toMatch(/^GET \/v2\/health\/ready 200 faces#1 cold: init \d+ ms, run \d+ ms/);
+  expect(log.findLast((line) => !line.startsWith('faces |'))).toMatch(
+    /^GET \/v2\/health\/ready 200 faces#1 cold: init \d+ ms, run \d+ ms/,
+  );
 
   const photo = readFileSync(createRequire(import.meta.url).resolve('@vladmandic/face-api/demo/sample1.jpg'));
   const answer = await fetch(`${host.url}/predict/faces`, {
     method: 'POST',
     body: photo,
-    headers: { 'content-type': 'image/jpeg' },
+    headers: { 'content-type': 'image/jpeg', 'x-correlation-id': 'order-17' },
   });
   expect(answer.status).toBe(200);
+  expect(answer.headers.get('x-correlation-id')).toBe('order-17');
   const { predictions } = (await answer.json()) as { predictions: { label: string; score: number }[] };
   expect(predictions[0]).toMatchObject({ label: 'face', score: expect.any(Number) });
-  expect(log.at(-1)).toMatch(/^POST \/predict\/faces 200 faces#1 warm: run \d+ ms/);
+  expect(log.findLast((line) => !line.startsWith('faces |'))).toMatch(
+    /^POST \/predict\/faces 200 faces#1 warm: run \d+ ms/,
+  );
+  await expect
+    .poll(() => log.findLast((line) => line.includes('order-17')))
+    .toMatch(
+      /^faces \| INFO request correlation_id=order-17 model=faces status=200 QueueTime=\d+ ms DecodeTime=[\d.]+ ms InferenceTime=[\d.]+ ms EncodeTime=[\d.]+ ms$/,
+    );
 });
 
 test('over HTTP, the six photos give at least 21 of their 22 faces and at most one box that is none', async () => {

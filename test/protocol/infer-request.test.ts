@@ -230,6 +230,12 @@ describe('elements in the binary form', () => {
     expect(refusal(act)).toMatchObject({ code: 'HEADER_LENGTH_BEYOND_BODY' });
   });
 
+  it("may have null for data, as KServe's client sends it where there are no elements", () => {
+    const input = { datatype: 'FP32', shape: [0, 2], data: null, parameters: { binary_data_size: 0 } };
+    const { inputs } = decodeBinary(input, new Uint8Array(), oneInput('float32', ['N', 2]));
+    expect(inputs).toMatchObject([{ shape: [0, 2], data: new Float32Array() }]);
+  });
+
   it('fail when the document is said to be shorter than it is', () => {
     const act = () => decodeBinary({ ...floats, data: [1, 2] }, new Uint8Array(), oneInput('float32', ['N']), 20);
     const error = refusal(act);
@@ -244,6 +250,7 @@ describe('elements in the binary form', () => {
     ['more elements than the bytes could hold', [0, 0, 0, 0], 1_000_000, 'BINARY_SIZE_MISMATCH', 'ends before'],
     ['bytes after the last element', [0, 0, 0, 0, 0], 1, 'BINARY_SIZE_MISMATCH', 'goes on for 1 bytes'],
     ['an element that is not UTF-8', [1, 0, 0, 0, 0xff], 1, 'STRING_INVALID', 'Element 0'],
+    ['a NUL, which would end the string', [3, 0, 0, 0, 97, 0, 98], 1, 'STRING_INVALID', 'Element 0'],
   ])('of BYTES fail with %s', (_, bytes, count, code, told) => {
     const input = { datatype: 'BYTES', shape: [count], parameters: { binary_data_size: bytes.length } };
     const act = () => decodeBinary(input, Uint8Array.from(bytes), oneInput('string', ['N']));

@@ -125,6 +125,11 @@ describe('openapi.json', () => {
     expect(accepts('faces.PredictRequest', { inputs: [row] })).toBe(true);
     expect(accepts('faces.PredictRequest', { instances: [[[1, 2]]] })).toBe(false);
     expect(accepts('faces.PredictRequest', { inputs: [row], instances: [row], signature_name: 'x' })).toBe(false);
+    expect(accepts('faces.PredictRequest', { inputs: [row], instances: null })).toBe(false);
+    expect(accepts('faces.PredictRequest', { inputs: { 'input:0': [row], other: 1 } })).toBe(false);
+    const first = (element: number) => ({ inputs: [[[element, 2, 3], row[1]]] });
+    expect(accepts('faces.PredictRequest', first(3.4028235e38))).toBe(true);
+    expect(accepts('faces.PredictRequest', first(3.5e38))).toBe(false);
     const predictions = { model_name: 'faces', model_version: '3', predictions: [{ label: 'face', score: 1 }] };
     expect(accepts('faces.Predictions', predictions)).toBe(true);
     expect(accepts('faces.Predictions', { ...predictions, predictions: [{ label: 'dog', score: 1 }] })).toBe(false);

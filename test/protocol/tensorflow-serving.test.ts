@@ -139,6 +139,9 @@ describe('a :predict request', () => {
       taking(input('x', 'string', [null])),
       'STRING_INVALID',
     ],
+    ['has a NUL', { instances: ['a', 'a\0b'] }, taking(input('x', 'string', [null])), 'STRING_INVALID'],
+    ['has a NUL in base64', { instances: [{ b64: 'YQBi' }] }, taking(input('x', 'string', [null])), 'STRING_INVALID'],
+    ['has half a surrogate pair', { inputs: ['\ud83d'] }, taking(input('x', 'string', [null])), 'STRING_INVALID'],
     ['has NaN', '{"instances":[NaN]}', taking(input('x', 'float32', [null])), 'JSON_INVALID'],
     ['has nothing', { inputs: null }, taking(input('x', 'float32', [])), 'ELEMENT_INVALID'],
   ])('that %s is refused', async (_, document, signature, code) => {

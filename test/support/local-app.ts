@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HttpApi, type HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
+import { type CorsPreflightOptions, HttpApi, type HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import {
@@ -37,6 +37,7 @@ export interface LocalAppOptions {
   /** Default 29 seconds. */
   readonly apiTimeoutSeconds?: number;
   readonly architecture?: Architecture;
+  readonly cors?: CorsPreflightOptions;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -59,7 +60,10 @@ export function synthesizeLocalApp(options: LocalAppOptions): LocalApp {
     writeFileSync(join(greeting, `only-in-${name}.txt`), name);
     return new LayerVersion(stack, `Layer-${name}`, { code: Code.fromAsset(layer) });
   });
-  const api = new HttpApi(stack, 'Api', { defaultAuthorizer: new HttpIamAuthorizer() });
+  const api = new HttpApi(stack, 'Api', {
+    defaultAuthorizer: new HttpIamAuthorizer(),
+    ...(options.cors === undefined ? {} : { corsPreflight: options.cors }),
+  });
   const integrations = new Map<string, HttpLambdaIntegration>();
   for (const route of options.routes) {
     let integration = integrations.get(route.function);

@@ -15,8 +15,8 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-const below = (random: Random, limit: number) => Math.floor(random() * limit);
-const pick = <T>(random: Random, list: readonly T[]): T => list[below(random, list.length)] as T;
+export const below = (random: Random, limit: number) => Math.floor(random() * limit);
+export const pick = <T>(random: Random, list: readonly T[]): T => list[below(random, list.length)] as T;
 
 export type Edit = (bytes: Uint8Array, random: Random) => Uint8Array;
 

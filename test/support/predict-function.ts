@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { buildFunctions } from '../../functions/build.mjs';
 import { buildOnnxRuntimeLayer } from '../../layers/onnxruntime/build.mjs';
 
@@ -45,9 +46,16 @@ export async function prepareFunction(): Promise<PreparedFunction> {
   };
 }
 
+export interface ResourceUsage {
+  /** Of the handler, for one event. */
+  readonly cpuMilliseconds: number;
+  /** The most memory that the process held so far. */
+  readonly peakMebibytes: number;
+}
+
 type Message =
   | { readonly kind: 'ready'; readonly milliseconds: number }
-  | { readonly kind: 'answered'; readonly id: number; readonly result: FunctionResult }
+  | { readonly kind: 'answered'; readonly id: number; readonly result: FunctionResult; readonly usage: ResourceUsage }
   | { readonly kind: 'threw'; readonly id: number; readonly message: string };
 
 export class RunningFunction {
@@ -55,6 +63,8 @@ export class RunningFunction {
   private readonly waiting = new Map<number, { resolve(result: FunctionResult): void; reject(error: Error): void }>();
   /** All that it wrote. */
   output = '';
+  /** What the last answer took. */
+  usage: ResourceUsage = { cpuMilliseconds: 0, peakMebibytes: 0 };
   /** How long its module took to load, with the model. */
   initMilliseconds = Number.NaN;
 
@@ -102,20 +112,41 @@ export class RunningFunction {
   private settle(message: Exclude<Message, { kind: 'ready' }>): void {
     const waiter = this.waiting.get(message.id);
     this.waiting.delete(message.id);
-    if (message.kind === 'answered') waiter?.resolve(message.result);
-    else waiter?.reject(new Error(message.message));
+    if (message.kind === 'answered') {
+      this.usage = message.usage;
+      waiter?.resolve(message.result);
+    } else waiter?.reject(new Error(message.message));
   }
 
-  invoke(event: unknown): Promise<FunctionResult> {
+  /** @param context what Lambda hands over beside the event; default: nothing */
+  invoke(event: unknown, context?: InvocationContext): Promise<FunctionResult> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { resolve, reject });
-      this.child.send({ id, event });
+      this.child.send({ id, event, context }, (error) => error !== null && reject(error));
     });
   }
 
-  get(path: string): Promise<FunctionResult> {
-    return this.invoke(httpEvent({ method: 'GET', path }));
+  /** All that it has written by now: answers come by another way than output, and sooner. */
+  async flushedOutput(): Promise<string> {
+    const mark = `flushed ${this.nextId++}`;
+    this.child.send({ mark });
+    // On both of its streams.
+    while (
+      this.output.split(`${mark}
+`).length < 3
+    )
+      await sleep(2);
+    this.output = this.output.replaceAll(
+      `${mark}
+`,
+      '',
+    );
+    return this.output;
+  }
+
+  get(path: string, context?: InvocationContext): Promise<FunctionResult> {
+    return this.invoke(httpEvent({ method: 'GET', path }), context);
   }
 
   /** Bytes travel as base64, text as it is. */
@@ -128,11 +159,19 @@ export class RunningFunction {
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const exited = new Promise((resolve) => this.child.once('exit', resolve));
     this.child.kill();
     await exited;
   }
+}
+
+/** What the handler is told beside the event. */
+export interface InvocationContext {
+  readonly awsRequestId?: string;
+  readonly functionName?: string;
+  /** What `getRemainingTimeInMillis` counts down from; without it, the handler gets no such function. */
+  readonly remainingMilliseconds?: number;
 }
 
 export interface EventOptions {
@@ -142,10 +181,13 @@ export interface EventOptions {
   readonly body?: string | Uint8Array;
   /** Default `$default`. */
   readonly stage?: string;
+  /** What else the event's requestContext says. */
+  readonly requestContext?: Readonly<Record<string, unknown>>;
 }
 
 /** An event of an HTTP API, payload format 2.0. */
-export function httpEvent({ method, path, headers = {}, body, stage = '$default' }: EventOptions): unknown {
+export function httpEvent(options: EventOptions): Readonly<Record<string, unknown>> {
+  const { method, path, headers = {}, body, stage = '$default', requestContext } = options;
   const isBytes = body instanceof Uint8Array;
   return {
     version: '2.0',
@@ -153,7 +195,7 @@ export function httpEvent({ method, path, headers = {}, body, stage = '$default'
     rawPath: path,
     rawQueryString: '',
     headers: { 'content-type': isBytes ? 'application/octet-stream' : 'application/json', ...headers },
-    requestContext: { http: { method, path }, stage },
+    requestContext: { http: { method, path }, stage, ...requestContext },
     ...(body === undefined ? {} : { body: isBytes ? Buffer.from(body).toString('base64') : body }),
     isBase64Encoded: isBytes,
   };

@@ -51,7 +51,11 @@ function dataOf(dataType: DataType, length: number, form: TensorForm): fc.Arbitr
     case 'float64':
       return fc.float64Array({ ...exactly, noNaN: mustBeFinite, noDefaultInfinity: mustBeFinite });
     case 'string':
-      return fc.array(fc.string({ unit: 'grapheme' }), exactly);
+      // onnxruntime would end a string at the character 0.
+      return fc.array(
+        fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll('\0', '0')),
+        exactly,
+      );
   }
 }
 

@@ -82,21 +82,27 @@ const ONNX_TYPES: Readonly<Record<DataType, TensorProto_DataType>> = {
   string: TensorProto_DataType.STRING,
 };
 
-/** Each input comes back as the output `<name>_out`. */
-export function writeEchoArtifact(
-  inputs: readonly { readonly name: string; readonly dataType: DataType; readonly shape: readonly Dimension[] }[],
-): ServedArtifact {
+export interface EchoInput {
+  readonly name: string;
+  readonly dataType: DataType;
+  readonly shape: readonly Dimension[];
+}
+
+/** A model in which each input comes back as the output `<name>_out`. */
+export function echoModel(inputs: readonly EchoInput[]): { readonly bytes: Uint8Array; readonly signature: Signature } {
   const outputs = inputs.map((input) => ({ ...input, name: `${input.name}_out` }));
   const proto = modelProto({
     node: inputs.map(({ name }) => nodeProto('Identity', [name], [`${name}_out`])),
     input: inputs.map(toValueInfo),
     output: outputs.map(toValueInfo),
   });
-  return writeServedArtifact({
-    name: 'echo',
-    model: toBinary(ModelProtoSchema, proto),
-    signature: { inputs, outputs },
-  });
+  return { bytes: toBinary(ModelProtoSchema, proto), signature: { inputs, outputs } };
+}
+
+/** Each input comes back as the output `<name>_out`. */
+export function writeEchoArtifact(inputs: readonly EchoInput[]): ServedArtifact {
+  const { bytes, signature } = echoModel(inputs);
+  return writeServedArtifact({ name: 'echo', model: bytes, signature });
 }
 
 /** y = log(x): infinite at 0 and not a number below. */
@@ -113,7 +119,7 @@ export function writeLogarithmArtifact(): ServedArtifact {
   return writeServedArtifact({ name: 'logarithm', model: toBinary(ModelProtoSchema, proto), signature });
 }
 
-function toValueInfo({ name, dataType, shape }: { name: string; dataType: DataType; shape: readonly Dimension[] }) {
+function toValueInfo({ name, dataType, shape }: EchoInput) {
   return valueInfo(
     name,
     shape.map((size) => size ?? 'unknown'),

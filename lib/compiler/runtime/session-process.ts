@@ -1,14 +1,14 @@
 /**
  * The child process that holds one onnxruntime session: a crash in native code ends it and nothing else.
- * It is the only module of the compiler that loads onnxruntime.
+ * It is the only module of the compiler that loads onnxruntime, from the folder that its first argument names.
  */
+import { createRequire } from 'node:module';
+import type * as OnnxRuntime from 'onnxruntime-node';
 import type { DataType } from '../../artifact/manifest.js';
 import type { RuntimeTensor, SessionReply, SessionRequest, SessionValue } from './session-protocol.js';
 
 process.env.ORT_DISABLE_TELEMETRY = '1';
-// onnxruntime-common would make Float16Array tensors where the engine has that class, and the binding takes raw bits only.
-Reflect.deleteProperty(globalThis, 'Float16Array');
-const { InferenceSession, Tensor } = await import('onnxruntime-node');
+const { InferenceSession, Tensor } = createRequire(import.meta.filename)(process.argv[2] ?? '') as typeof OnnxRuntime;
 
 let session: Awaited<ReturnType<typeof InferenceSession.create>> | undefined;
 

@@ -1,6 +1,7 @@
 /** onnxruntime at build time, always in a child process: a model that crashes the native library ends a child, not the build. */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { SessionSettings } from '../../artifact/manifest.js';
+import { hostRuntimeFolder } from '../../artifact/onnxruntime-package.js';
 import { RuntimeError } from '../../errors.js';
 import type { RuntimeTensor, SessionReply, SessionRequest, SessionValue } from './session-protocol.js';
 
@@ -73,6 +74,7 @@ export class RuntimeSession {
  * Opens a model in a child process of its own.
  * @param model path of an ONNX file (external data beside it), or its bytes
  * @throws RuntimeError RUNTIME_OPEN if onnxruntime refuses the model, RUNTIME_CRASH or RUNTIME_TIMEOUT if the child dies
+ * @throws ConfigurationError RUNTIME_NOT_INSTALLED where there is no onnxruntime for this host
  */
 export async function openSession(
   model: string | Uint8Array,
@@ -116,7 +118,7 @@ class SessionProcess {
     // Run from source, as tests do, the child is TypeScript too.
     const fromSource = import.meta.filename.endsWith('.ts');
     const script = import.meta.filename.replace(/session\.(ts|js)$/, 'session-process.$1');
-    this.#child = fork(script, [], {
+    this.#child = fork(script, [hostRuntimeFolder()], {
       serialization: 'advanced',
       execArgv: fromSource ? ['--import', 'tsx'] : [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

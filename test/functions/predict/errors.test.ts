@@ -108,7 +108,17 @@ describe('a request that cannot be answered', () => {
     }
   });
 
-  it.each([{}, null, 7, { version: '1.0', path: '/v2' }, { version: '2.0' }])('is no HTTP event: %j', async (event) => {
+  const whole = { version: '2.0', rawPath: '/v2', headers: {}, requestContext: { http: { method: 'POST' } } };
+  it.each([
+    {},
+    null,
+    7,
+    { version: '1.0', path: '/v2' },
+    { version: '2.0' },
+    { ...whole, headers: null },
+    { ...whole, headers: { 'content-type': 7 } },
+    { ...whole, rawPath: INFER, body: { inputs: [] } },
+  ])('is no HTTP event: %j', async (event) => {
     expect(errorOf(await environment.invoke(event))).toMatchObject({ status: 400, code: 'EVENT_UNKNOWN' });
   });
 

@@ -25,7 +25,7 @@ describe('session options', () => {
       graphOptimizationLevel: 'all',
       intraOpNumThreads: 2,
       interOpNumThreads: 1,
-      logSeverityLevel: 3,
+      logSeverityLevel: 4,
     });
   });
 

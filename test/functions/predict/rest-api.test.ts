@@ -73,6 +73,15 @@ it('answers without headers and without a body', async () => {
   });
 });
 
+it('does not see headers that are no text', async () => {
+  const event = restEvent({
+    path: INFER,
+    httpMethod: 'POST',
+    headers: { 'Content-Encoding': 7, 'content-type': null },
+  });
+  expect(errorOf(await running.invoke(event))).toMatchObject({ status: 400, code: 'JSON_INVALID' });
+});
+
 it('does not see the path that a custom domain maps to the API', async () => {
   for (const event of [
     { path: '/vision/v2/models/echo', resource: '/v2/models/echo' },

@@ -38,7 +38,11 @@ describe('a function whose model cannot be opened', () => {
     }
     expect(errorOf(await running.post(`/v2/models/${name}/infer`, one))).toMatchObject({ status: 503, code });
     const [line] = running.output.split('\n');
-    expect(JSON.parse(line ?? '')).toMatchObject({ level: 'ERROR', message: 'the model could not be opened', code });
+    expect(JSON.parse(line ?? '')).toMatchObject({
+      level: 'ERROR',
+      message: 'the model could not be opened',
+      error: { code },
+    });
   }
 
   it('stays alive without an artifact and says what is missing', async () => {

@@ -1,0 +1,2 @@
+export declare const PLATFORMS: readonly string[];
+export function packageFolder(target: string): string;

@@ -1,0 +1,48 @@
+/** The metrics that a function writes about its work: the names are the same in its code and in the constructs that graph them. */
+
+/** Where CloudWatch keeps them unless told otherwise. */
+export const DEFAULT_METRICS_NAMESPACE = 'cdk-onnx';
+
+/** Every metric with its unit, as CloudWatch names units. */
+export const FUNCTION_METRICS = {
+  /** 1 for a request that Lambda started an environment for. */
+  ColdStart: 'Count',
+  /** From a request's arrival at API Gateway to the handler's start: waiting for an environment, its initialization, the way. */
+  QueueTime: 'Milliseconds',
+  /** From the handler's start until the model's inputs are there: base64, then JSON, binary tensors or a picture. */
+  DecodeTime: 'Milliseconds',
+  /** onnxruntime's run. */
+  InferenceTime: 'Milliseconds',
+  /** From the model's outputs to the function's result: the task's predictions, JSON or binary tensors, base64. */
+  EncodeTime: 'Milliseconds',
+  /** 1 for a request that the caller has to change: a status of 400 to 499. */
+  ClientErrors: 'Count',
+  /** 1 for a request that failed here: a status of 500 to 599. */
+  ServerErrors: 'Count',
+  /** Once per environment: onnxruntime's library. */
+  RuntimeLoadTime: 'Milliseconds',
+  /** Once per environment: opening the model. */
+  SessionCreationTime: 'Milliseconds',
+  /** Once per environment: the first run, and the task's codecs. */
+  WarmUpTime: 'Milliseconds',
+} as const;
+
+export type FunctionMetric = keyof typeof FUNCTION_METRICS;
+
+/** Of every metric: the model's name. */
+export const MODEL_DIMENSION = 'model';
+/** Of errors once more, beside the model: the stable code of the error. */
+export const CODE_DIMENSION = 'code';
+
+/**
+ * The variables that decide what a function logs: those of Powertools for AWS Lambda, whose formats its lines have.
+ * https://docs.aws.amazon.com/powertools/typescript/latest/environment-variables/
+ */
+export const LOG_LEVEL_VARIABLE = 'POWERTOOLS_LOG_LEVEL';
+export const METRICS_NAMESPACE_VARIABLE = 'POWERTOOLS_METRICS_NAMESPACE';
+export const METRICS_DISABLED_VARIABLE = 'POWERTOOLS_METRICS_DISABLED';
+
+/** From the most lines to none. */
+export const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT'] as const;
+/** How severe a line of a function's log is at least; the names are those of Powertools for AWS Lambda. */
+export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -1,0 +1,8 @@
+/** Makes the environments of the Python clients: `npx tsx test/conformance/install-clients.ts`. */
+import { installClient, PYTHON_CLIENTS } from './python-clients.js';
+
+for (const client of PYTHON_CLIENTS) {
+  const begin = performance.now();
+  installClient(client);
+  process.stdout.write(`${client}: ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
+}

@@ -1,0 +1,33 @@
+/** Python virtual environments for other people's software, made once per list of requirements; only the bench and tests ever need one. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const cache = join(import.meta.dirname, '../../.cache');
+
+/** The interpreter of an environment with these packages, for example `['fastapi==0.165.0']`. @throws Error if pip cannot install them */
+export function pythonWith(requirements: readonly string[]): string {
+  const folder = folderOf(requirements);
+  const made = pythonIfMade(requirements);
+  if (made !== undefined) return made;
+  // A virtual environment cannot be moved; an unfinished one is made again.
+  rmSync(folder, { recursive: true, force: true });
+  execFileSync('python3', ['-m', 'venv', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...requirements], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  writeFileSync(join(folder, 'ready'), '');
+  return join(folder, 'bin/python');
+}
+
+/** As `pythonWith`, but undefined where the environment was not made before: nothing is installed. */
+export function pythonIfMade(requirements: readonly string[]): string | undefined {
+  const folder = folderOf(requirements);
+  return existsSync(join(folder, 'ready')) ? join(folder, 'bin/python') : undefined;
+}
+
+function folderOf(requirements: readonly string[]): string {
+  const key = createHash('sha256').update(requirements.join('\n')).digest('hex').slice(0, 12);
+  return join(cache, `python-${key}`);
+}
