@@ -1,17 +1,5 @@
 /** A model above the limit of a layer, from its source over S3 to an answer. */
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
@@ -20,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../lib/artifact/manifest.js';
 import { InferenceEndpoint, Model } from '../../lib/constructs/index.js';
 import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
-import { LARGE_MODEL_WIDTH, writeLargeModel } from '../support/large-model.js';
+import { flipByte, LARGE_MODEL_WIDTH, largeModelWeights, writeLargeModel } from '../support/large-model.js';
 import { HOST_ARCHITECTURE } from '../support/local-app.js';
 import { randomTensor } from '../support/random-numbers.js';
 import { openModel } from '../support/run-model.js';
@@ -34,18 +22,7 @@ let stack: Stack;
 let host: LocalHost | undefined;
 let log: string[] = [];
 
-/** The one file asset that is no template. */
-const weightsAsset = () => {
-  const { files } = JSON.parse(readFileSync(join(assembly, 'Large.assets.json'), 'utf8')) as {
-    files: Record<
-      string,
-      { source: { path: string; packaging: string }; destinations: Record<string, { objectKey: string }> }
-    >;
-  };
-  const [asset, ...others] = Object.entries(files).filter(([, { source }]) => /\.data$/.test(source.path));
-  expect(others).toEqual([]);
-  return { hash: asset?.[0] ?? '', file: join(assembly, asset?.[1].source.path ?? ''), files };
-};
+const weightsAsset = () => largeModelWeights(assembly, 'Large');
 const serve = async () => {
   log = [];
   host = await startLocalHost({ assembly, port: 0, log: (line) => log.push(line) });
@@ -159,12 +136,3 @@ describe('served on this machine', () => {
     expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
   });
 });
-
-function flipByte(file: string, position: number): void {
-  const descriptor = openSync(file, 'r+');
-  const byte = Buffer.alloc(1);
-  readSync(descriptor, byte, 0, 1, position);
-  byte[0] = (byte[0] ?? 0) ^ 1;
-  writeSync(descriptor, byte, 0, 1, position);
-  closeSync(descriptor);
-}

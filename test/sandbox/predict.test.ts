@@ -1,12 +1,6 @@
 /** The endpoint that CDK synthesizes, its assets unchanged, under Lambda's Node.js and runtime client at three memory sizes. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { App, Stack } from 'aws-cdk-lib/core';
+import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { InferenceEndpoint, Model } from '../../lib/constructs/index.js';
-import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
-import { HOST_ARCHITECTURE } from '../support/local-app.js';
 import { samplePhoto } from '../support/sample-photos.js';
 import {
   egressAttempts,
@@ -16,46 +10,34 @@ import {
   type Sandbox,
   statusOf,
 } from '../support/sandbox/sandbox.js';
+import { type ServedEndpoint, serveEndpoint } from '../support/served-endpoint.js';
 
-const FACES = join(import.meta.dirname, '../../models/faces');
 const MIB = 1024 * 1024;
 
 describe.skipIf(SANDBOX_SKIPPED).each([512, 1769, 3008])(
   `the face detector with %i MB${SANDBOX_NOTE}`,
   (memorySize) => {
-    let folder: string;
     let sandbox: Sandbox;
-    let host: LocalHost;
-    const log: string[] = [];
-    const get = (path: string) => fetch(`${host.url}${path}`);
+    let endpoint: ServedEndpoint;
+    const get = (path: string) => fetch(`${endpoint.host.url}${path}`);
     const post = (path: string, body: Uint8Array, type: string, headers: Record<string, string> = {}) =>
-      fetch(`${host.url}${path}`, { method: 'POST', body, headers: { 'content-type': type, ...headers } });
+      fetch(`${endpoint.host.url}${path}`, { method: 'POST', body, headers: { 'content-type': type, ...headers } });
 
     beforeAll(async () => {
-      folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-sandbox-'));
-      const assembly = join(folder, 'cdk.out');
-      const app = new App({ outdir: assembly });
-      new InferenceEndpoint(new Stack(app, 'Vision'), 'Vision', {
-        models: [Model.fromDirectory(FACES)],
-        architecture: HOST_ARCHITECTURE,
-        memorySize,
-      });
-      app.synth();
       sandbox = openSandbox();
-      host = await startLocalHost({ assembly, port: 0, runtime: sandbox.runtime, log: (line) => log.push(line) });
+      endpoint = await serveEndpoint({ memorySize, runtime: sandbox.runtime });
     });
     afterAll(async () => {
-      await host?.close();
+      await endpoint?.close();
       sandbox?.remove();
-      if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
     });
 
     test('loads its model in the init phase and answers, cold and warm', async () => {
       expect(await (await get('/v2/health/ready')).json()).toEqual({ ready: true });
-      expect(log.at(-1)).toMatch(/#1 cold: /);
-      expect(log.some((line) => line.includes('model ready'))).toBe(true);
+      expect(endpoint.log.at(-1)).toMatch(/#1 cold: /);
+      expect(endpoint.log.some((line) => line.includes('model ready'))).toBe(true);
       expect((await get('/v2/models/faces')).status).toBe(200);
-      expect(log.at(-1)).toMatch(/#1 warm: /);
+      expect(endpoint.log.at(-1)).toMatch(/#1 warm: /);
     });
 
     test('finds the face of a photo', async () => {

@@ -1,5 +1,5 @@
 /** A model whose weights take hundreds of megabytes, made in a second. */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Graph } from '../../lib/compiler/ir/graph.js';
 import { Model } from '../../lib/compiler/ir/model.js';
@@ -42,4 +42,29 @@ export async function writeLargeModel(folder: string, name: string): Promise<voi
   const model = new Model(graph, new Map([['', 17]]), { irVersion: 8 });
   await writeModel(model, join(folder, 'source.onnx'), { externalData: { file: 'source.data', minimumBytes: 1024 } });
   writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, source: 'source.onnx' }));
+}
+
+interface FileAsset {
+  readonly source: { readonly path: string; readonly packaging: string };
+  readonly destinations: Readonly<Record<string, { readonly objectKey: string }>>;
+}
+
+/** The weights' asset in an assembly: the only file of the stack that ends in `.data`. */
+export function largeModelWeights(assembly: string, stack: string) {
+  const { files } = JSON.parse(readFileSync(join(assembly, `${stack}.assets.json`), 'utf8')) as {
+    files: Record<string, FileAsset>;
+  };
+  const [asset, ...others] = Object.entries(files).filter(([, { source }]) => /\.data$/.test(source.path));
+  if (asset === undefined || others.length > 0) throw new Error(`${stack} has ${others.length} files with weights`);
+  return { hash: asset[0], file: join(assembly, asset[1].source.path), files };
+}
+
+/** Changes one byte of a file. */
+export function flipByte(file: string, position: number): void {
+  const descriptor = openSync(file, 'r+');
+  const byte = Buffer.alloc(1);
+  readSync(descriptor, byte, 0, 1, position);
+  byte[0] = (byte[0] ?? 0) ^ 1;
+  writeSync(descriptor, byte, 0, 1, position);
+  closeSync(descriptor);
 }

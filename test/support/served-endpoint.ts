@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import { App, Stack } from 'aws-cdk-lib/core';
+import type { Architecture, IFunction } from 'aws-cdk-lib/aws-lambda';
+import { App, Duration, Stack } from 'aws-cdk-lib/core';
 import { InferenceEndpoint, Model } from '../../lib/constructs/index.js';
-import { builtInRuntime } from '../../lib/local/execution-environment.js';
+import { builtInRuntime, type RuntimeCommand } from '../../lib/local/execution-environment.js';
 import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
 import { HOST_ARCHITECTURE } from './local-app.js';
 import { type EchoInput, echoModel } from './served-artifact.js';
@@ -28,6 +28,14 @@ export interface ServedEndpointOptions {
   readonly catchAll?: boolean;
   /** Node.js that runs the function. Default: the one that runs the tests. */
   readonly node?: string;
+  /** What runs the function in place of Node.js and the local host's runtime client. */
+  readonly runtime?: RuntimeCommand;
+  /** Default: this machine's. */
+  readonly architecture?: Architecture;
+  /** MB. Default: those of one vCPU. */
+  readonly memorySize?: number;
+  /** Of the function's invocations and of its init phase; for emulators. Default: the endpoint's and Lambda's. */
+  readonly limitSeconds?: number;
 }
 
 export interface ServedEndpoint {
@@ -38,6 +46,7 @@ export interface ServedEndpoint {
 }
 
 export async function serveEndpoint(options: ServedEndpointOptions = {}): Promise<ServedEndpoint> {
+  const { limitSeconds, memorySize = MEMORY_MIB } = options;
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-served-'));
   const folders = Object.entries(options.echoes ?? {}).map(([name, inputs]) => writeEchoFolder(folder, name, inputs));
   if (options.faces !== false) folders.unshift(FACES);
@@ -46,8 +55,9 @@ export async function serveEndpoint(options: ServedEndpointOptions = {}): Promis
   const stack = new Stack(app, 'Endpoint');
   const endpoint = new InferenceEndpoint(stack, 'Endpoint', {
     models: folders.map((model) => Model.fromDirectory(model)),
-    architecture: HOST_ARCHITECTURE,
-    memorySize: MEMORY_MIB,
+    architecture: options.architecture ?? HOST_ARCHITECTURE,
+    memorySize,
+    ...(limitSeconds === undefined ? {} : { timeout: Duration.seconds(limitSeconds) }),
   });
   const [first] = endpoint.functions.values();
   if (options.catchAll === true && first !== undefined) {
@@ -56,12 +66,12 @@ export async function serveEndpoint(options: ServedEndpointOptions = {}): Promis
   }
   app.synth();
   const log: string[] = [];
-  const { node } = options;
   const host = await startLocalHost({
     assembly,
     port: 0,
     log: (line) => log.push(line),
-    ...(node === undefined ? {} : { runtime: { ...builtInRuntime(MEMORY_MIB), command: node } }),
+    ...runtimeOf(options, memorySize),
+    ...(limitSeconds === undefined ? {} : { initLimitMs: limitSeconds * 1000 }),
   });
   return {
     host,
@@ -71,6 +81,14 @@ export async function serveEndpoint(options: ServedEndpointOptions = {}): Promis
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function runtimeOf(
+  { runtime, node }: ServedEndpointOptions,
+  memorySize: number,
+): { readonly runtime?: RuntimeCommand } {
+  if (runtime !== undefined) return { runtime };
+  return node === undefined ? {} : { runtime: { ...builtInRuntime(memorySize), command: node } };
 }
 
 function writeEchoFolder(parent: string, name: string, inputs: readonly EchoInput[]): string {
