@@ -8,6 +8,7 @@ import { decodeCost } from './serving/decode-cost.js';
 import { handlerCost } from './serving/handler-cost.js';
 import { httpLoad } from './serving/http-load.js';
 import { PEERS } from './serving/peers.js';
+import { requestMutations } from './serving/request-mutations.js';
 import type { Suite } from './suite.js';
 
 const root = join(import.meta.dirname, '..');
@@ -22,6 +23,7 @@ export const serving: Suite = {
     ),
   async run(context) {
     if (context.wants('decode')) decodeCost(context);
+    if (context.wants('mutations')) await requestMutations(context);
     if (!context.wants('handler') && !context.wants('http')) return;
     const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-bench-'));
     const prepared = await prepareFunction();

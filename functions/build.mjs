@@ -34,7 +34,8 @@ async function buildPredict(outputDirectory) {
     minify: true,
     // Names of errors and of functions in stacks, for those who read the log.
     keepNames: true,
-    legalComments: 'none',
+    // Licences ask for it.
+    legalComments: 'eof',
     // Comes with the runtime layer.
     external: ['onnxruntime-node'],
     define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },

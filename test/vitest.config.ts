@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
-    // A step of its own, `npm run test:package`: it installs from the npm registry.
-    exclude: ['node_modules', 'test/package'],
+    // The package's test is a step of its own, `npm run test:package`, since it installs from the npm registry; fixtures hold that app's test.
+    exclude: ['node_modules', 'test/package', 'test/fixtures'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',

@@ -1,5 +1,6 @@
 import { CdkOnnxError, RequestError } from '../../lib/errors.js';
 import { type HttpResponse, jsonResponse, MethodNotAllowedError } from './http.js';
+import { ModelLoadingError } from './loading.js';
 import { errorDetailsWithoutTexts, type Log } from './log.js';
 
 const INTERNAL_ERROR = 'INTERNAL_ERROR';
@@ -13,7 +14,7 @@ export function errorCode(error: unknown): string {
 export function errorResponse(error: unknown, log: Log): HttpResponse {
   const status = error instanceof RequestError ? error.status : 500;
   if (status >= 500) log('ERROR', 'request failed', errorDetailsWithoutTexts(error));
-  const headers = error instanceof MethodNotAllowedError ? { allow: error.allowed.join(', ') } : {};
+  const headers = headersOf(error);
   if (!(error instanceof CdkOnnxError)) {
     return jsonResponse(status, {
       error: 'The function failed.',
@@ -22,6 +23,12 @@ export function errorResponse(error: unknown, log: Log): HttpResponse {
     });
   }
   return jsonResponse(status, { error: error.message, code: error.code, advice: error.advice }, headers);
+}
+
+function headersOf(error: unknown): Readonly<Record<string, string>> {
+  if (error instanceof MethodNotAllowedError) return { allow: error.allowed.join(', ') };
+  if (error instanceof ModelLoadingError) return { 'retry-after': String(error.retryAfterSeconds) };
+  return {};
 }
 
 /** Why a request cannot be answered for now, or until the next deployment: status 503. */

@@ -11,21 +11,25 @@ import { withCorsHeaders } from './cors.js';
 import { errorCode, errorResponse, modelNotReady } from './error-response.js';
 import type { HttpRequest, HttpResponse } from './http.js';
 import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
+import type { InvocationContext } from './invocation-context.js';
+import { beforeTimeout, duringInitPhase } from './loading.js';
 import { errorDetails, type Log, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
 import { writeMetrics } from './metrics.js';
 import { openModel } from './model.js';
 import { readModelList } from './model-list.js';
-import { type InvocationContext, RequestObservation } from './observation.js';
+import { RequestObservation } from './observation.js';
 import { fromRestApiEvent, isRestApiEvent } from './rest-api-event.js';
 import { MAX_RESULT_BYTES, MAX_STREAM_BYTES } from './result-size.js';
 import { answer, type Served } from './routes.js';
 import { streamingHandlerOf, toStreamedResult } from './streamed-response.js';
+import { withWeights } from './weights/fetch-weights.js';
 
 /** Put here by functions/build.mjs. */
 declare const CDK_ONNX_VERSION: string;
 
 let artifact: Artifact | undefined;
+let isLoading = false;
 
 function theArtifact(): Artifact {
   artifact ??= readArtifact(process.env);
@@ -38,8 +42,9 @@ function modelName(): string {
 }
 
 const theModel = memoizedUntilRejected(async (logOfOpening: Log) => {
+  isLoading = true;
   try {
-    const model = await openModel(theArtifact(), process.env, logOfOpening);
+    const model = await openModel(await withWeights(theArtifact(), process.env), process.env, logOfOpening);
     const { threads, times } = model.opening;
     const { contentHash } = model.artifact.manifest;
     const line = { message: 'model ready', model: modelName(), values: times, details: { contentHash, threads } };
@@ -49,6 +54,8 @@ const theModel = memoizedUntilRejected(async (logOfOpening: Log) => {
     // Here and not where a request fails by it: no request had a part in it, so the log may have all of it.
     logOfOpening('ERROR', 'the model could not be opened', errorDetails(error));
     throw modelNotReady(error);
+  } finally {
+    isLoading = false;
   }
 });
 
@@ -68,11 +75,11 @@ const served: Omit<Served, 'model' | 'maxResponseBytes'> = {
 /** Until the first request; not where Lambda started the environment before anybody waited for it. */
 let isColdStart = process.env.AWS_LAMBDA_INITIALIZATION_TYPE === 'on-demand';
 
-try {
-  await theModel(log);
-} catch {
-  // The function lives on: it says what is wrong, and each request tries again.
-}
+// Where it fails the function lives on: the log says what is wrong, and each request tries again.
+await duringInitPhase(
+  theModel(log).catch(() => undefined),
+  process.env,
+);
 
 /** Behind every API but the following. */
 export function handler(event: unknown, context?: InvocationContext): Promise<APIGatewayProxyStructuredResultV2> {
@@ -103,7 +110,8 @@ async function respond<Result>(
     const request = readEvent(event);
     observation.received(request);
     const model = () => theModel(observation.log);
-    const response = await answer(request, { ...served, model, maxResponseBytes }, observation.stopwatch);
+    const answered = answer(request, { ...served, model, maxResponseBytes }, observation.stopwatch);
+    const response = await beforeTimeout(answered, () => isLoading, context);
     const result = resultOf(response);
     observation.stopwatch.lap('EncodeTime');
     observation.conclude(modelName(), response.status);

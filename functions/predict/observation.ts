@@ -1,14 +1,10 @@
 /** What the log learns of one request: identifiers, times, and how it ended. Nothing of what was sent but its correlation id. */
 import { CORRELATION_ID_HEADER, correlationId } from './correlation-id.js';
 import type { HttpRequest, HttpResponse } from './http.js';
+import type { InvocationContext } from './invocation-context.js';
 import { type Log, type LogDetails, log } from './log.js';
 import { type MetricValues, writeMetrics } from './metrics.js';
 import { Stopwatch } from './stopwatch.js';
-
-/** What Lambda hands over beside the event, as far as it is looked at. */
-export interface InvocationContext {
-  readonly awsRequestId?: string;
-}
 
 export interface ObservationOptions {
   readonly context: InvocationContext | undefined;

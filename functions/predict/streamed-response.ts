@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { HttpResponse } from './http.js';
-import type { InvocationContext } from './observation.js';
+import type { InvocationContext } from './invocation-context.js';
 import { checkStreamSize } from './result-size.js';
 
 interface StreamingRuntime {

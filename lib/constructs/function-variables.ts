@@ -4,9 +4,12 @@ export const ARTIFACT_VARIABLE = 'CDK_ONNX_ARTIFACT';
 export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
 /** Which web pages may read answers behind a REST API, as JSON: `{ "allowOrigins": ["*"], "allowCredentials": false, "exposeHeaders": [] }`. */
 export const CORS_VARIABLE = 'CDK_ONNX_CORS';
+/** Where the weights lie that the model's layer has no room for: `s3://bucket/key`. */
+export const WEIGHTS_VARIABLE = 'CDK_ONNX_WEIGHTS';
 export const OWN_VARIABLES: readonly string[] = [
   ARTIFACT_VARIABLE,
   MODEL_LIST_VARIABLE,
   CORS_VARIABLE,
+  WEIGHTS_VARIABLE,
   'ORT_DISABLE_TELEMETRY',
 ];

@@ -17,6 +17,7 @@ export type { JwtAuthOptions } from './jwt-auth.js';
 export type { LambdaAuthOptions } from './lambda-auth.js';
 export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel } from './model.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
+export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
 export type { Problem } from './problems.js';
 export type { RestOnlyOptions } from './rest-api-options.js';

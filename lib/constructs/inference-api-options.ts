@@ -12,12 +12,15 @@ import { REST_ONLY_OPTIONS, type RestOnlyOptions } from './rest-api-options.js';
  */
 export type InferenceApiOptions = HttpApiOptions | RestApiOptions;
 
+/** Options of an HTTP API. */
 export interface HttpApiOptions extends CommonApiOptions {
   /** @default 'http' */
   readonly apiType?: 'http';
 }
 
+/** Options of a REST API. */
 export interface RestApiOptions extends CommonApiOptions, RestOnlyOptions {
+  /** Tells the two apart. */
   readonly apiType: 'rest';
 }
 

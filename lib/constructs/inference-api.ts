@@ -29,6 +29,7 @@ export type InferenceApiProps = InferenceApiOptions & {
  * @throws SynthesisError with every fault of the properties
  */
 export class InferenceApi extends Construct {
+  /** Which of the two it is. */
   readonly apiType: 'http' | 'rest';
   /** Where a line for each request goes. */
   readonly accessLogGroup: ILogGroup;
@@ -62,17 +63,29 @@ export class InferenceApi extends Construct {
     return this.gateway.url;
   }
 
-  /** @throws SynthesisError `API_TYPE` for a REST API */
+  /**
+   * The HTTP API itself.
+   *
+   * @throws SynthesisError `API_TYPE` for a REST API
+   */
   get httpApi(): HttpApi {
     return this.ofHttpApi('httpApi').api;
   }
 
-  /** @throws SynthesisError `API_TYPE` for a REST API, whose stage is `restApi.deploymentStage` */
+  /**
+   * The HTTP API's stage `$default`.
+   *
+   * @throws SynthesisError `API_TYPE` for a REST API, whose stage is `restApi.deploymentStage`
+   */
   get stage(): HttpStage {
     return this.ofHttpApi('stage').stage;
   }
 
-  /** @throws SynthesisError `API_TYPE` for an HTTP API */
+  /**
+   * The REST API itself.
+   *
+   * @throws SynthesisError `API_TYPE` for an HTTP API
+   */
   get restApi(): RestApi {
     return this.ofRestApi('restApi').api;
   }

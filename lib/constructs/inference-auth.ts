@@ -11,6 +11,7 @@ import type { Problem } from './problems.js';
 
 /** What an HTTP API asks of a caller. */
 export interface HttpAuthConfig {
+  /** Of every route. */
   readonly authorizer: IHttpRouteAuthorizer;
   /** Of which a token must have one. */
   readonly scopes?: readonly string[];
@@ -18,7 +19,9 @@ export interface HttpAuthConfig {
 
 /** What a REST API asks of a caller. */
 export interface RestAuthConfig {
+  /** Of every method. */
   readonly authorizationType: AuthorizationType;
+  /** For the types that have one. */
   readonly authorizer?: Authorizer;
   /** Of which a token must have one. */
   readonly scopes?: readonly string[];

@@ -14,12 +14,12 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
   readonly architecture?: Architecture;
   /**
    * Memory in MiB, 128 to 10,240. It decides the share of CPU too: onnxruntime uses one thread per 1,769 MiB.
-   * @default 1769 - one vCPU
+   * @default 1769 - one vCPU; more where a model that comes from S3 takes more
    */
   readonly memorySize?: number;
   /**
    * The size of the function's /tmp, 512 to 10,240 MiB.
-   * @default - 512 MiB
+   * @default - 512 MiB; more where a model that comes from S3 takes more
    */
   readonly ephemeralStorageSize?: Size;
   /**
@@ -56,6 +56,12 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default - a key that AWS owns
    */
   readonly environmentEncryption?: IKey;
+  /**
+   * The KMS key of the bucket for the CDK's assets, where it was bootstrapped with one of yours (`--bootstrap-customer-key`,
+   * `--bootstrap-kms-key-id`). A function whose model comes from S3 may then decrypt with it, through S3 only.
+   * @default - none: the bucket's key is S3's or AWS's own, which asks for no permission
+   */
+  readonly assetBucketKey?: IKey;
   /**
    * The network that the function reaches. It is called through Lambda's API either way, never from the network.
    * @default - none: it reaches the internet and nothing private

@@ -1,14 +1,19 @@
 import { Effect, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { Validations } from 'aws-cdk-lib/core';
+import { Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { MANAGE_NETWORK_INTERFACES, WRITE_LOGS, WRITE_TRACES } from './permissions.js';
+import { DECRYPT_OBJECT, MANAGE_NETWORK_INTERFACES, READ_OBJECT, WRITE_LOGS, WRITE_TRACES } from './permissions.js';
 
 export interface InferenceFunctionRoleOptions {
   readonly modelName: string;
   readonly logGroup: ILogGroup;
   readonly tracing: boolean;
   readonly vpc: boolean;
+  /** An object in S3 that the function loads at init. */
+  readonly weights: { readonly objectArn: string } | undefined;
+  /** The key of the object's bucket. */
+  readonly bucketKey: IKey | undefined;
 }
 
 /** The role of a function with exactly what its options need, inline: Lambda checks some of it while it creates the function. */
@@ -22,6 +27,9 @@ export function createFunctionRole(scope: Construct, id: string, options: Infere
       }),
       ...(options.tracing ? { WriteTraces: writeTraces() } : {}),
       ...(options.vpc ? { JoinVpc: joinVpc() } : {}),
+      ...(options.weights === undefined
+        ? {}
+        : { ReadWeights: readWeights(Stack.of(scope), options.weights.objectArn, options.bucketKey) }),
     },
   });
   if (options.tracing || options.vpc) acknowledgeWildcard(role);
@@ -47,6 +55,21 @@ function joinVpc(): PolicyDocument {
       }),
     ],
   });
+}
+
+/** The key's policy has to leave permissions to IAM, as the CDK's bootstrap stack and every key of a console do. */
+function readWeights(stack: Stack, objectArn: string, bucketKey: IKey | undefined): PolicyDocument {
+  const statements = [new PolicyStatement({ actions: READ_OBJECT, resources: [objectArn] })];
+  if (bucketKey !== undefined) {
+    statements.push(
+      new PolicyStatement({
+        actions: DECRYPT_OBJECT,
+        resources: [bucketKey.keyArn],
+        conditions: { StringEquals: { 'kms:ViaService': `s3.${stack.region}.${stack.urlSuffix}` } },
+      }),
+    );
+  }
+  return new PolicyDocument({ statements });
 }
 
 /** On the resource alone: what a user grants the role lands in a policy of its own, which stays checked. */

@@ -11,9 +11,9 @@ import {
   Tracing,
 } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { Annotations, Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { planSize, type SizePlan } from '../artifact/size-plan.js';
+import type { SizePlan } from '../artifact/size-plan.js';
 import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
@@ -24,16 +24,14 @@ import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
 import { createFunctionRole } from './inference-function-role.js';
 import type { Model } from './model.js';
+import { announceDelivery, deliveryProblems, modelDelivery } from './model-delivery.js';
 import { ModelLayer } from './model-layer.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
-import { sizePlanProblems } from './size-plan-problems.js';
 import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
 import { VersionRetention } from './version-retention.js';
 
-/** The memory size that has exactly one vCPU, in MiB. */
-const ONE_VCPU_MIB = 1769;
 const DEFAULT_TIMEOUT_SECONDS = 29;
 
 /** Properties of an `InferenceFunction`. */
@@ -97,14 +95,15 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
 
     const code = predictFunctionAsset();
     this.runtimeLayer = props.runtimeLayer ?? new OnnxRuntimeLayer(this, 'OnnxRuntime', { architecture });
-    this.modelLayer = new ModelLayer(this, 'Model', { model, architecture });
-    const modelBytes = this.modelLayer.bytes;
-    this.sizePlan =
-      modelBytes === undefined
-        ? undefined
-        : planSize({ runtimeBytes: this.runtimeLayer.bytes, functionBytes: code.bytes, modelBytes });
-    throwProblems(this.node.path, sizePlanProblems(model.name, this.sizePlan));
-    if (this.sizePlan !== undefined) Annotations.of(this).addInfoV2('cdk-onnx:size-plan', this.sizePlan.reason);
+    this.modelLayer = new ModelLayer(this, 'Model', {
+      model,
+      architecture,
+      beside: { runtimeBytes: this.runtimeLayer.bytes, functionBytes: code.bytes },
+    });
+    this.sizePlan = this.modelLayer.sizePlan;
+    throwProblems(this.node.path, deliveryProblems(model.name, this.modelLayer, props));
+    announceDelivery(this, this.sizePlan, { ...props, timeout: this.timeout });
+    const delivery = modelDelivery(this.modelLayer, props);
 
     this.logGroup =
       props.logGroup ??
@@ -115,6 +114,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       logGroup: this.logGroup,
       tracing: tracing !== Tracing.DISABLED,
       vpc: props.vpc !== undefined,
+      weights: this.modelLayer.weights,
+      bucketKey: props.assetBucketKey,
     });
     props.environmentEncryption?.grantDecrypt(this.role);
     this.function = new LambdaFunction(this, 'Function', {
@@ -124,11 +125,12 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       code: code.code,
       handler: 'index.handler',
       layers: [this.runtimeLayer.layer, this.modelLayer.layer],
-      memorySize: props.memorySize ?? ONE_VCPU_MIB,
+      memorySize: delivery.memorySize,
       timeout: this.timeout,
       environment: {
         ...props.environment,
         ...telemetryVariables(props),
+        ...delivery.environment,
         [ARTIFACT_VARIABLE]: this.modelLayer.artifactPath,
         ORT_DISABLE_TELEMETRY: '1',
       },
@@ -136,6 +138,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       logGroup: this.logGroup,
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...givenOptions(props),
+      ...(delivery.ephemeralStorageSize === undefined ? {} : { ephemeralStorageSize: delivery.ephemeralStorageSize }),
     });
     checkEnvironmentAtSynth(this.function.node.defaultChild as CfnFunction);
     // CDK's own property would put X-Ray's wildcard into the policy that users' grants share.
@@ -143,7 +146,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       const resource = this.function.node.defaultChild as CfnFunction;
       resource.tracingConfig = { mode: tracing };
     }
-    // A layer's content is no property of the function, so on its own it would not publish a version.
+    // A layer's content, and that of weights in S3, is no property of the function, so on its own it would not publish a version.
     this.function.invalidateVersionBasedOn(`${this.runtimeLayer.digest} ${this.modelLayer.digest}`);
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
@@ -296,11 +299,10 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
 
 /** Options that CDK's function takes as they are. */
 function givenOptions(props: InferenceFunctionOptions): FunctionOptions {
-  const { reservedConcurrentExecutions, ephemeralStorageSize, environmentEncryption } = props;
+  const { reservedConcurrentExecutions, environmentEncryption } = props;
   const { vpc, vpcSubnets, securityGroups, allowAllOutbound } = props;
   return {
     ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
-    ...(ephemeralStorageSize === undefined ? {} : { ephemeralStorageSize }),
     ...(environmentEncryption === undefined ? {} : { environmentEncryption }),
     ...(vpc === undefined ? {} : { vpc }),
     ...(vpcSubnets === undefined ? {} : { vpcSubnets }),

@@ -9,10 +9,12 @@ import {
 import { type FileAssetLocation, FileAssetPackaging, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { folderBytes } from '../artifact/folder-digest.js';
+import { planSize, type SizePlan } from '../artifact/size-plan.js';
 import { architectureName, chooseArchitecture } from './architecture.js';
 import { layerName } from './layer-name.js';
 import type { Model } from './model.js';
 import { layerPath } from './model-asset.js';
+import { type ModelWeights, splitModel } from './model-weights.js';
 
 /** Properties of a `ModelLayer`. */
 export interface ModelLayerProps {
@@ -23,6 +25,12 @@ export interface ModelLayerProps {
    * @default - the context `cdk-onnx:architecture`, else arm64
    */
   readonly architecture?: Architecture;
+  /**
+   * Unzipped bytes of what a function has besides the model. Where all of it together is above Lambda's limit, the model's largest
+   * file stays out of the layer and becomes an object in S3.
+   * @default - not known: the whole model is in the layer
+   */
+  readonly beside?: { readonly runtimeBytes: number; readonly functionBytes: number };
   /**
    * What becomes of a layer version that is replaced or whose stack is deleted.
    * @default RemovalPolicy.RETAIN - earlier function versions stay deployable
@@ -44,10 +52,14 @@ export class ModelLayer extends Construct {
   readonly architecture: Architecture;
   /** Where a function finds the artifact. */
   readonly artifactPath: string;
-  /** Unzipped size, or undefined where the app runs without bundling and nothing was built. */
+  /** Unzipped size of the model, or undefined where the app runs without bundling and nothing was built. */
   readonly bytes: number | undefined;
-  /** Hash of what the layer is made from. */
+  /** Hash of what the model is made from, its weights in S3 included. */
   readonly digest: string;
+  /** How the model travels; undefined where its size, or what is beside it, is not known. */
+  readonly sizePlan: SizePlan | undefined;
+  /** What is not in the layer; undefined for a model that fits. */
+  readonly weights: ModelWeights | undefined;
 
   constructor(scope: Construct, id: string, props: ModelLayerProps) {
     super(scope, id);
@@ -58,10 +70,19 @@ export class ModelLayer extends Construct {
     this.bytes = artifactFolder === undefined ? undefined : folderBytes(artifactFolder);
     this.digest = staging.assetHash;
 
+    this.sizePlan =
+      this.bytes === undefined || props.beside === undefined
+        ? undefined
+        : planSize({ ...props.beside, modelBytes: this.bytes });
     const stack = Stack.of(this);
+    const split =
+      this.sizePlan?.kind === 's3' && artifactFolder !== undefined
+        ? splitModel(this, { name: model.name, staging, artifactFolder })
+        : undefined;
+    this.weights = split?.weights;
     const location = stack.synthesizer.addFileAsset({
-      sourceHash: staging.assetHash,
-      fileName: staging.relativeStagedPath(stack),
+      sourceHash: split?.layerHash ?? staging.assetHash,
+      fileName: split?.layerFolder ?? staging.relativeStagedPath(stack),
       packaging: FileAssetPackaging.ZIP_DIRECTORY,
       displayName: `model ${model.name}`,
     });

@@ -21,7 +21,8 @@ export interface OnnxRuntimeLayerProps {
 }
 
 /**
- * onnxruntime for one architecture as a Lambda layer: `import 'onnxruntime-node'` works in any Node.js function that has it.
+ * onnxruntime for one architecture as a Lambda layer: `require('onnxruntime-node')` works in any Node.js function that has it. `import` in an
+ * ECMAScript module does not look into layers: there, `createRequire(import.meta.url)('onnxruntime-node')`.
  *
  * @throws ConfigurationError `NOT_PREPARED` when the package's files were not built.
  */

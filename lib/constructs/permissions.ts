@@ -23,6 +23,12 @@ export const MANAGE_NETWORK_INTERFACES = [
   'ec2:UnassignPrivateIpAddresses',
 ];
 
+/** What loading weights from S3 needs, on the one object that holds them. */
+export const READ_OBJECT = ['s3:GetObject'];
+
+/** And on the key of its bucket, where that is one of the user's. */
+export const DECRYPT_OBJECT = ['kms:Decrypt'];
+
 /** What the service CloudWatch Logs does with the key of a log group. */
 export const ENCRYPT_LOGS = ['kms:Decrypt*', 'kms:Describe*', 'kms:Encrypt*', 'kms:GenerateDataKey*', 'kms:ReEncrypt*'];
 

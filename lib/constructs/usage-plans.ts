@@ -25,8 +25,11 @@ export interface UsagePlanOptions {
   readonly apiKeys?: readonly (IApiKey | string)[];
 }
 
+/** How many requests a key has in a period. */
 export interface UsageQuota {
+  /** Requests. */
   readonly limit: number;
+  /** After it, counting begins anew. */
   readonly period: Period;
 }
 

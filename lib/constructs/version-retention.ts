@@ -26,7 +26,9 @@ export interface NamedLayer {
   readonly layerName: string;
 }
 
+/** A function whose old versions are deleted. */
 export interface RetainedFunction {
+  /** Its `$LATEST` and what its aliases point at stay. */
   readonly function: LambdaFunction;
   /** It points to the function's current version; old ones go after it has moved. */
   readonly alias: Alias;
@@ -49,9 +51,11 @@ export class VersionRetention extends Construct {
 
   /** What deletes. */
   readonly function: LambdaFunction;
+  /** What it may do is `policy`, and to write its log. */
   readonly role: Role;
   /** What it may delete. */
   readonly policy: Policy;
+  /** Which versions went, and why others stayed. */
   readonly logGroup: ILogGroup;
   /** What runs it. */
   readonly resource: CustomResource;

@@ -6,6 +6,7 @@ import { checkWholeNumber, type Problem } from './problems.js';
 /** A web ACL that exists, or the limit of one to create. */
 export type WebAcl = ExistingWebAcl | RateLimitingWebAcl;
 
+/** A web ACL that exists. */
 export interface ExistingWebAcl {
   /** Regional, in the API's region. */
   readonly arn: string;

@@ -19,6 +19,16 @@ export interface AssemblyStack {
   readonly template: Template;
   /** Absolute folders by the object key that the template names. Archives and images are not among them. */
   readonly assetFolders: ReadonlyMap<string, string>;
+  /** Assets that are single files, templates among them. */
+  readonly fileAssets: readonly FileAsset[];
+}
+
+export interface FileAsset {
+  /** With the asset manifest's placeholders for account, region and partition. */
+  readonly bucketName: string;
+  readonly objectKey: string;
+  /** Absolute. */
+  readonly path: string;
 }
 
 /**
@@ -43,13 +53,13 @@ export function readCloudAssembly(folder: string): AssemblyStack[] {
     if (artifact.type !== 'aws:cloudformation:stack') return [];
     const templateFile = join(folder, text(properties.templateFile));
     const dependencies = Array.isArray(artifact.dependencies) ? artifact.dependencies.map(text) : [];
+    const assets = dependencies.flatMap((dependency) => readAssets(folder, record(artifacts[dependency])));
     return [
       {
         name: typeof properties.stackName === 'string' ? properties.stackName : id,
         template: readTemplate(templateFile),
-        assetFolders: new Map(
-          dependencies.flatMap((dependency) => assetFolders(folder, record(artifacts[dependency]))),
-        ),
+        assetFolders: new Map(assets.flatMap((asset) => (asset.isFolder ? [[asset.objectKey, asset.path]] : []))),
+        fileAssets: assets.filter((asset) => !asset.isFolder),
       },
     ];
   });
@@ -68,19 +78,23 @@ function readTemplate(file: string): Template {
   };
 }
 
-/** Object key → folder, from one asset manifest. */
-function assetFolders(folder: string, artifact: Record<string, unknown>): [string, string][] {
+/** What one asset manifest lists of this machine's folders and files, once per destination. */
+function readAssets(
+  folder: string,
+  artifact: Record<string, unknown>,
+): readonly (FileAsset & { readonly isFolder: boolean })[] {
   if (artifact.type !== 'cdk:asset-manifest') return [];
   const file = join(folder, text(record(artifact.properties).file));
   return Object.values(record(readJson(file).files)).flatMap((value) => {
     const { source, destinations } = record(value);
     const { path, packaging } = record(source);
-    if (packaging !== 'zip' || typeof path !== 'string') return [];
-    const absolute = resolve(dirname(file), path);
-    return Object.values(record(destinations)).map((destination): [string, string] => [
-      text(record(destination).objectKey),
-      absolute,
-    ]);
+    if ((packaging !== 'zip' && packaging !== 'file') || typeof path !== 'string') return [];
+    return Object.values(record(destinations)).map((destination) => ({
+      bucketName: text(record(destination).bucketName),
+      objectKey: text(record(destination).objectKey),
+      path: resolve(dirname(file), path),
+      isFolder: packaging === 'zip',
+    }));
   });
 }
 

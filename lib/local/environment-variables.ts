@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { LOCAL_CREDENTIALS } from './local-s3.js';
 import type { LocalFunction } from './local-stack.js';
 
 /** What a function gets of this machine's environment. AWS credentials are not among it. */
@@ -17,6 +18,8 @@ export interface EnvironmentVariablesOptions {
   readonly region: string;
   readonly logStream: string;
   readonly host: NodeJS.ProcessEnv;
+  /** Where S3 is, for a function that may read from it. Default: nowhere, and no credentials. */
+  readonly s3Url?: string | undefined;
 }
 
 /** The variables of an execution environment, as on Lambda. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
@@ -40,6 +43,7 @@ export function environmentVariables(options: EnvironmentVariablesOptions): Reco
       localFunction.codeFolder,
     ].join(':'),
     ...localFunction.environment,
+    ...(options.s3Url === undefined ? {} : { ...LOCAL_CREDENTIALS, AWS_ENDPOINT_URL_S3: options.s3Url }),
     _HANDLER: localFunction.handler,
     AWS_DEFAULT_REGION: region,
     AWS_EXECUTION_ENV: `AWS_Lambda_${localFunction.runtime}`,

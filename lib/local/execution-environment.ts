@@ -16,6 +16,8 @@ export interface EnvironmentOptions {
   readonly region: string;
   readonly logStream: string;
   readonly host: NodeJS.ProcessEnv;
+  /** Where S3 is, for a function that may read from it. */
+  readonly s3Url?: string | undefined;
   /** The program that loads the handler and asks the Runtime API for work. */
   readonly runtime: RuntimeCommand;
   /** Each line that the function writes. */
@@ -42,10 +44,14 @@ export type EnvironmentOutcome =
 /** What a runtime client reports just before it exits. */
 const FATAL_ERRORS = new Set(['Runtime.UncaughtException', 'Runtime.UnhandledPromiseRejection']);
 
-/** The runtime client of this package, on the Node.js that runs it. */
-export function builtInRuntime(): RuntimeCommand {
+/** Lambda's runtime leaves JavaScript this much of a function's memory: what wants more ends the environment. */
+const HEAP_SHARE = 0.9;
+
+/** The runtime client of this package, on the Node.js that runs it, with a heap for a function of `memoryMiB`. */
+export function builtInRuntime(memoryMiB: number): RuntimeCommand {
   const name = import.meta.filename.endsWith('.ts') ? 'bootstrap.mjs' : 'bootstrap.js';
-  return { command: process.execPath, arguments: [join(import.meta.dirname, name)] };
+  const heap = `--max-old-space-size=${Math.floor(memoryMiB * HEAP_SHARE)}`;
+  return { command: process.execPath, arguments: [heap, join(import.meta.dirname, name)] };
 }
 
 export class ExecutionEnvironment {

@@ -9,6 +9,7 @@ import { readCloudAssembly } from './cloud-assembly.js';
 import { builtInRuntime, type RuntimeCommand } from './execution-environment.js';
 import { FunctionPool } from './function-pool.js';
 import { DEFAULT_REGION } from './intrinsics.js';
+import { type LocalS3, startLocalS3 } from './local-s3.js';
 import { type LocalFunction, type LocalRoute, type LocalService, readLocalService } from './local-stack.js';
 import { chooseRuntime, layOutOptFolder } from './opt-folder.js';
 import { readableLines } from './readable-line.js';
@@ -66,7 +67,10 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   const optFolders = new Map<LocalFunction, string>();
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   let server: Server;
+  let s3: LocalS3 | undefined;
   try {
+    const objects = new Map(service.functions.flatMap((localFunction) => [...localFunction.objects]));
+    if (objects.size > 0) s3 = await startLocalS3(objects);
     for (const [index, { localFunction, replaceRuntime }] of runtimes.entries()) {
       const optFolder = join(folder, `opt-${index}`);
       layOutOptFolder({ layerFolders: localFunction.layerFolders, target: optFolder, replaceRuntime });
@@ -77,7 +81,8 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         temporaryFolder: join(folder, `tmp-${index}`),
         region,
         host: process.env,
-        runtime: options.runtime ?? builtInRuntime(),
+        s3Url: localFunction.objects.size > 0 ? s3?.url : undefined,
+        runtime: options.runtime ?? builtInRuntime(localFunction.memoryMiB),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
         onLine: (line) => {
@@ -95,6 +100,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
     });
     await listen(server, port);
   } catch (error) {
+    s3?.close();
     removeFolder();
     throw error;
   }
@@ -103,6 +109,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
     server.close();
     await Promise.all([...pools.values()].map((pool) => pool.close()));
     server.closeAllConnections();
+    s3?.close();
     removeFolder();
   };
   let closing: Promise<void> | undefined;

@@ -24,6 +24,8 @@ export interface LocalFunction {
   readonly memoryMiB: number;
   readonly timeoutSeconds: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** File assets that its environment variables name, as absolute paths by `bucket/key`: what it may read from S3. */
+  readonly objects: ReadonlyMap<string, string>;
 }
 
 export interface LocalRoute {
@@ -197,6 +199,7 @@ function readFunction(
     memoryMiB: Number(evaluator.evaluate(properties.MemorySize) ?? DEFAULT_MEMORY_MIB),
     timeoutSeconds: Number(timeout ?? DEFAULT_TIMEOUT_SECONDS),
     environment,
+    objects: objectsNamed(stack, evaluator, Object.values(environment)),
   };
 }
 
@@ -210,6 +213,19 @@ function versionsOf(stack: AssemblyStack, evaluator: StackEvaluator, functionId:
     else versions.set(evaluator.text(properties.Name), evaluator.text(properties.FunctionVersion));
   }
   return versions;
+}
+
+function objectsNamed(
+  { fileAssets }: AssemblyStack,
+  evaluator: StackEvaluator,
+  texts: readonly string[],
+): ReadonlyMap<string, string> {
+  const objects = fileAssets.map(({ bucketName, objectKey, path }): [string, string] => [
+    // An asset manifest has the placeholders of Fn::Sub.
+    `${evaluator.text({ 'Fn::Sub': bucketName })}/${objectKey}`,
+    path,
+  ]);
+  return new Map(objects.filter(([name]) => texts.some((text) => text.includes(name))));
 }
 
 function layerFolder(stack: AssemblyStack, evaluator: StackEvaluator, functionId: string, arn: string): string {

@@ -20,8 +20,8 @@ import type { Manifest } from '../../lib/artifact/manifest.js';
 import { planSize } from '../../lib/artifact/size-plan.js';
 import { InferenceFunction, Model, ModelLayer } from '../../lib/constructs/index.js';
 import { buildEnvironment } from '../../lib/constructs/model-asset.js';
+import { deliveryProblems } from '../../lib/constructs/model-delivery.js';
 import { fingerprintDirectory } from '../../lib/constructs/model-fingerprint.js';
-import { sizePlanProblems } from '../../lib/constructs/size-plan-problems.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
 
 const DETECTOR = createRequire(import.meta.url).resolve(
@@ -215,26 +215,11 @@ describe('an artifact', () => {
     writeFileSync(join(artifact, 'manifest.json'), JSON.stringify({ ...readManifest(artifact), ...change }));
     expect(() => Model.fromArtifact(artifact)).toThrow(expect.objectContaining({ code: 'ARTIFACT_DAMAGED' }));
   });
-
-  test('above the limit of a layer is refused with the numbers', () => {
-    const artifact = writeArtifactFolder(folder);
-    writeFileSync(join(artifact, 'weights'), Buffer.alloc(250_000_000));
-    const manifest = readManifest(artifact);
-    const sha256 = new FileDigests({ cacheFile: join(folder, 'none.json') }).sha256(join(artifact, 'weights'));
-    const files = [...manifest.files, { path: 'weights', sha256, bytes: 250_000_000 }];
-    writeFileSync(join(artifact, 'manifest.json'), JSON.stringify({ ...manifest, files }));
-    expect(() => new InferenceFunction(newStack(), 'Function', { model: Model.fromArtifact(artifact) })).toThrow(
-      expect.objectContaining({
-        code: 'MODEL_ABOVE_LAYER_LIMIT',
-        message: expect.stringMatching(/model 250,4\d\d,\d{3} bytes .* above Lambda's 262,144,000 bytes/),
-      }),
-    );
-  });
 });
 
 test('a model too large for any function is refused with what would fit', () => {
   const plan = planSize({ runtimeBytes: 1, functionBytes: 1, modelBytes: 20e9 });
-  expect(sizePlanProblems('llm', plan)).toMatchObject([
+  expect(deliveryProblems('llm', { sizePlan: plan, weights: undefined }, {})).toMatchObject([
     { code: 'MODEL_TOO_LARGE', advice: expect.stringContaining('10,536,091,648 bytes') },
   ]);
 });

@@ -196,6 +196,7 @@ test('values without intrinsic functions are left as they are', () => {
     name: 'S',
     template: { Resources: {}, Parameters: {}, Outputs: {} },
     assetFolders: new Map(),
+    fileAssets: [],
   };
   const { evaluate } = stackEvaluator(stack, 'us-east-1');
   fc.assert(
@@ -212,6 +213,7 @@ test('Fn::Join of a list is the join of its values', () => {
     name: 'S',
     template: { Resources: {}, Parameters: { P: { Default: 'p' } }, Outputs: {} },
     assetFolders: new Map(),
+    fileAssets: [],
   };
   const { text } = stackEvaluator(stack, 'us-east-1');
   fc.assert(

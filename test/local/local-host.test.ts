@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
 import { HOST_ARCHITECTURE, type LocalApp, synthesizeLocalApp } from '../support/local-app.js';
 
@@ -178,6 +178,13 @@ describe('failures', () => {
     ['/throw', /commonjs#\d+ (warm|cold).*; TypeError: this handler throws$/],
     ['/crash', /; the environment ended: exit code 7$/],
     ['/reject-later', /; Runtime.UnhandledPromiseRejection: nobody caught this$/],
+    ['/throw-later', /; Runtime.UncaughtException: nobody caught this either$/],
+    ['/recurse', /; RangeError: Maximum call stack size exceeded$/],
+    ['/abort', /; the environment ended: signal SIGABRT$/],
+    ['/kill?signal=SIGKILL', /; the environment ended: signal SIGKILL$/],
+    ['/kill?signal=SIGSEGV', /; the environment ended: signal SIGSEGV$/],
+    // A promise that nothing can settle any more: Node.js ends, or the function's time does.
+    ['/hang', /; (the environment ended: exit code 13|timed out after 2 s)$/],
     ['/init/error', /; init failed: RangeError: the model is not there$/],
     ['/spin', /; timed out after 2 s$/],
   ])('%s is a 500, and the next request gets a working environment', async (path, line) => {
@@ -186,6 +193,20 @@ describe('failures', () => {
     expect([response.status, await response.json()]).toEqual([500, { message: 'Internal Server Error' }]);
     expect(log.filter((entry) => entry.startsWith('GET')).at(-1)).toMatch(line);
     expect((await get('/echo')).status).toBe(200);
+  });
+
+  test('JavaScript that wants more than the memory of its function ends the environment', async () => {
+    const lines: string[] = [];
+    const greedy = synthesizeLocalApp({
+      timeoutSeconds: 28,
+      routes: [{ function: 'commonjs', method: HttpMethod.ANY, path: '/{what}' }],
+    });
+    const greedyHost = await startLocalHost({ assembly: greedy.assembly, port: 0, log: (line) => lines.push(line) });
+    expect((await fetch(`${greedyHost.url}/hog`)).status).toBe(500);
+    expect(lines.at(-1)).toMatch(/^GET \/hog 500 .*; the environment ended: signal SIGABRT$/);
+    expect((await fetch(`${greedyHost.url}/echo`)).status).toBe(200);
+    await greedyHost.close();
+    greedy.remove();
   });
 
   test('after a timeout the old process is gone', async () => {
@@ -309,7 +330,7 @@ describe('starting', () => {
     });
     const response = await fetch(`${impatientHost.url}/sleep?ms=1800`);
     expect([response.status, await response.json()]).toEqual([503, { message: 'Service Unavailable' }]);
-    await vi.waitFor(() => expect(lines.at(-1)).toMatch(/after the API had given up$/), 10_000);
+    await expect.poll(() => lines.at(-1), { timeout: 10_000 }).toMatch(/after the API had given up$/);
     await impatientHost.close();
     impatient.remove();
   });

@@ -119,7 +119,7 @@ export class RunningFunction {
   }
 
   /** @param context what Lambda hands over beside the event; default: nothing */
-  invoke(event: unknown, context?: object): Promise<FunctionResult> {
+  invoke(event: unknown, context?: InvocationContext): Promise<FunctionResult> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
       this.waiting.set(id, { resolve, reject });
@@ -132,13 +132,21 @@ export class RunningFunction {
     const mark = `flushed ${this.nextId++}`;
     this.child.send({ mark });
     // On both of its streams.
-    while (this.output.split(`${mark}\n`).length < 3) await sleep(2);
-    this.output = this.output.replaceAll(`${mark}\n`, '');
+    while (
+      this.output.split(`${mark}
+`).length < 3
+    )
+      await sleep(2);
+    this.output = this.output.replaceAll(
+      `${mark}
+`,
+      '',
+    );
     return this.output;
   }
 
-  get(path: string): Promise<FunctionResult> {
-    return this.invoke(httpEvent({ method: 'GET', path }));
+  get(path: string, context?: InvocationContext): Promise<FunctionResult> {
+    return this.invoke(httpEvent({ method: 'GET', path }), context);
   }
 
   /** Bytes travel as base64, text as it is. */
@@ -156,6 +164,14 @@ export class RunningFunction {
     this.child.kill();
     await exited;
   }
+}
+
+/** What the handler is told beside the event. */
+export interface InvocationContext {
+  readonly awsRequestId?: string;
+  readonly functionName?: string;
+  /** What `getRemainingTimeInMillis` counts down from; without it, the handler gets no such function. */
+  readonly remainingMilliseconds?: number;
 }
 
 export interface EventOptions {

@@ -18,3 +18,8 @@ export function randomTensor(dims: readonly number[], seed = 1, low = -1, high =
   const count = dims.reduce((product, size) => product * size, 1);
   return new RuntimeTensor('float32', randomFloats(count, seed, low, high), [...dims]);
 }
+
+/** Bytes of such numbers. */
+export function randomBytes(seed: number, bytes: number): Buffer {
+  return Buffer.from(randomFloats(Math.ceil(bytes / 4), seed).buffer, 0, bytes);
+}

@@ -12,6 +12,8 @@ import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
 import { HOST_ARCHITECTURE } from './local-app.js';
 import { type EchoInput, echoModel } from './served-artifact.js';
 
+/** One vCPU. */
+const MEMORY_MIB = 1769;
 const FACES = join(import.meta.dirname, '../../models/faces');
 
 // Linting templates takes seconds, and these are not for AWS.
@@ -45,6 +47,7 @@ export async function serveEndpoint(options: ServedEndpointOptions = {}): Promis
   const endpoint = new InferenceEndpoint(stack, 'Endpoint', {
     models: folders.map((model) => Model.fromDirectory(model)),
     architecture: HOST_ARCHITECTURE,
+    memorySize: MEMORY_MIB,
   });
   const [first] = endpoint.functions.values();
   if (options.catchAll === true && first !== undefined) {
@@ -53,12 +56,12 @@ export async function serveEndpoint(options: ServedEndpointOptions = {}): Promis
   }
   app.synth();
   const log: string[] = [];
-  const runtime = builtInRuntime();
+  const { node } = options;
   const host = await startLocalHost({
     assembly,
     port: 0,
     log: (line) => log.push(line),
-    runtime: { ...runtime, command: options.node ?? runtime.command },
+    ...(node === undefined ? {} : { runtime: { ...builtInRuntime(MEMORY_MIB), command: node } }),
   });
   return {
     host,
