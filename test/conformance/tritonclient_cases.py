@@ -242,7 +242,7 @@ def error_nul():
     """onnxruntime-node would cut the string there."""
     for form in ["binary", "json"]:
         expect_error(
-            lambda: infer_one("BYTES", np.array([["a\0b"]], dtype=np.object_), form, "json"), "400", "has a NUL character"
+            lambda: infer_one("BYTES", np.array([["a\0b"]], dtype=np.object_), form, "json"), "400", "has the character U+0000"
         )
 
 

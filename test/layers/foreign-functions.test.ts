@@ -49,6 +49,8 @@ beforeAll(async () => {
     api.addRoutes({ path: `/${kind}`, methods: [HttpMethod.GET], integration });
   }
   app.synth();
+  // Where the engine has one, the published package breaks on it; the layer does not, and must show the same.
+  Reflect.deleteProperty(globalThis, 'Float16Array');
   published = await require(join(FOREIGN, 'checks.cjs'))(require('onnxruntime-node'), model);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
