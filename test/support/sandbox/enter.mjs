@@ -13,7 +13,8 @@ import { chmodSync, existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } fr
 import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 
-/** @type {{ node: string, runtime: string, storageMiB: number, emulator?: { command: string[], files: [string, string][] } }} */
+/** @typedef {{ command: string[], files: [string, string][] }} Program */
+/** @type {{ node: string, runtime: string, storageMiB: number, emulator?: Program, client?: Program }} */
 const options = JSON.parse(process.argv[2]);
 const { env } = process;
 const USER = { uid: 993, gid: 990 };
@@ -87,7 +88,9 @@ const readOnly = [
   [passwd, '/etc/passwd'],
   [resolver, '/etc/resolv.conf'],
   ...(options.emulator?.files ?? []),
+  ...(options.client?.files ?? []),
 ];
+const client = options.client?.command ?? ['/var/lang/bin/node', '/var/runtime/index.mjs'];
 const disk = join(folder, 'disk');
 const storage = join(folder, 'tmp');
 mkdirSync(storage);
@@ -100,7 +103,7 @@ const bubblewrap = [
   ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts'],
   ...['--uid', String(USER.uid), '--gid', String(USER.gid)],
   ...['--remount-ro', '/dev', '--remount-ro', '/', '--'],
-  ...[...(options.emulator?.command ?? []), '/var/lang/bin/node', '/var/runtime/index.mjs', variables._HANDLER],
+  ...[...(options.emulator?.command ?? []), ...client, variables._HANDLER],
 ];
 
 /** In namespaces of its own: the mount and the bridge end with them. */

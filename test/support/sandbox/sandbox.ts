@@ -25,6 +25,15 @@ export interface SandboxOptions {
   readonly storageMiB?: number;
   /** Node.js 24 of another machine, and what runs it here. Default: this machine's. */
   readonly emulation?: Emulation;
+  /** Another language's runtime client. Default: aws-lambda-ric on Node.js. */
+  readonly client?: RuntimeClient;
+}
+
+export interface RuntimeClient {
+  /** Takes the handler's name as its last argument. */
+  readonly command: readonly string[];
+  /** Files and folders that it wants, and where. */
+  readonly files: readonly (readonly [from: string, to: string])[];
 }
 
 export interface Emulation {
@@ -78,7 +87,7 @@ export interface Sandbox {
 }
 
 /** @throws Error naming what this machine lacks */
-export function openSandbox({ storageMiB = 512, emulation }: SandboxOptions = {}): Sandbox {
+export function openSandbox({ storageMiB = 512, emulation, client }: SandboxOptions = {}): Sandbox {
   if (lacks.length > 0) throw new Error(`skipped: needs ${lacks.join(', ')}`);
   const runtime = mkdtempSync(join(tmpdir(), 'cdk-onnx-runtime-'));
   copyFileSync(join(RUNTIME_CLIENT, 'index.mjs'), join(runtime, 'index.mjs'));
@@ -87,7 +96,7 @@ export function openSandbox({ storageMiB = 512, emulation }: SandboxOptions = {}
   copyFileSync(join(import.meta.dirname, 'rapid-client.cjs'), join(runtime, 'rapid-client.node/index.cjs'));
   copyFileSync(join(import.meta.dirname, 'rapid-client-package.json'), join(runtime, 'rapid-client.node/package.json'));
   const emulator = emulation === undefined ? undefined : { command: emulation.command, files: emulation.files };
-  const options = JSON.stringify({ node: emulation?.node ?? NODE24, runtime, storageMiB, emulator });
+  const options = JSON.stringify({ node: emulation?.node ?? NODE24, runtime, storageMiB, emulator, client });
   removeStaleGroups();
   return {
     runtime: {
