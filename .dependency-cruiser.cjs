@@ -2,6 +2,7 @@
 const rooms = {
   'lib/errors': [],
   'lib/artifact': ['lib/errors'],
+  'lib/cost': ['lib/artifact/manifest'],
   'lib/protocol': ['lib/errors', 'lib/artifact/manifest', 'lib/artifact/task'],
   'lib/tasks': ['lib/errors', 'lib/artifact/manifest', 'lib/artifact/task'],
   'lib/compiler/formats': ['lib/errors'],

@@ -66,7 +66,11 @@ function functionOf({ task, environment, runtime, opt }: Subject, memoryMiB: num
 
 /** max|Δ| / max|y|; infinite for an answer that is none. */
 function differenceOf(subject: Subject, payload: string, expected: Float32Array): number {
-  const { statusCode, headers = {}, body } = JSON.parse(payload) as {
+  const {
+    statusCode,
+    headers = {},
+    body,
+  } = JSON.parse(payload) as {
     statusCode: number;
     headers?: Record<string, string>;
     body: string;

@@ -47,7 +47,7 @@ export interface SubjectOptions {
   readonly parent: string;
 }
 
-const PYTHON_REQUIREMENTS = ['awslambdaric==4.2.2', 'onnxruntime==1.30.0', 'numpy==2.4.6'];
+export const PYTHON_REQUIREMENTS = ['awslambdaric==4.2.2', 'onnxruntime==1.30.0', 'numpy==2.4.6'];
 const here = import.meta.dirname;
 const modules = join(here, '../../node_modules');
 const BINDING = '/opt/nodejs/node_modules/onnxruntime-node/onnxruntime_binding.node';
