@@ -12,7 +12,7 @@ import { errorCode, errorResponse, modelNotReady } from './error-response.js';
 import type { HttpRequest, HttpResponse } from './http.js';
 import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
 import type { InvocationContext } from './invocation-context.js';
-import { beforeTimeout, duringInitPhase } from './loading.js';
+import { beforeTimeout, duringInitPhase, isStartedForRequest } from './loading.js';
 import { errorDetails, type Log, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
 import { writeMetrics } from './metrics.js';
@@ -73,7 +73,7 @@ const served: Omit<Served, 'model' | 'maxResponseBytes'> = {
 };
 
 /** Until the first request; not where Lambda started the environment before anybody waited for it. */
-let isColdStart = process.env.AWS_LAMBDA_INITIALIZATION_TYPE === 'on-demand';
+let isColdStart = isStartedForRequest(process.env);
 
 // Where it fails the function lives on: the log says what is wrong, and each request tries again.
 await duringInitPhase(

@@ -26,6 +26,11 @@ export class ModelLoadingError extends RequestError {
   }
 }
 
+/** Whether somebody has been waiting since before this environment was there. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
+export function isStartedForRequest(environment: NodeJS.ProcessEnv): boolean {
+  return environment.AWS_LAMBDA_INITIALIZATION_TYPE === 'on-demand';
+}
+
 /** Waits for `opening`, which never rejects, as long as the init phase allows; provisioned concurrency has 15 minutes for it. */
 export async function duringInitPhase(opening: Promise<unknown>, environment: NodeJS.ProcessEnv): Promise<void> {
   if (environment.AWS_LAMBDA_INITIALIZATION_TYPE === 'provisioned-concurrency') await opening;

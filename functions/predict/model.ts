@@ -8,6 +8,7 @@ import type { NamedTensor, TensorData } from '../../lib/protocol/tensor.js';
 import { createTaskPipeline, type TaskPipeline } from '../../lib/tasks/task-pipeline.js';
 import type { Artifact } from './artifact.js';
 import { inferenceError } from './inference-error.js';
+import { isStartedForRequest } from './loading.js';
 import { errorDetails, type Log } from './log.js';
 import type { MetricValues } from './metrics.js';
 import { loadOnnxRuntime, type OnnxRuntime, sessionOptions, threadsFor } from './onnxruntime.js';
@@ -26,8 +27,8 @@ export interface Model {
 }
 
 /**
- * Loads the runtime and the model by its path, so that its weights are mapped, and runs it once, so that no caller waits for what
- * onnxruntime does on a first run.
+ * Loads the runtime and the model by its path, so that its weights are mapped. Where nobody waits yet, it runs once, so that no caller
+ * waits for what onnxruntime does on a first run; an environment that was started for a request makes its first run with that.
  *
  * @throws RuntimeError `RUNTIME_NOT_LOADED`, `SESSION_NOT_CREATED`
  * @throws ConfigurationError when the task does not fit the signature
@@ -43,14 +44,16 @@ export async function openModel(artifact: Artifact, environment: NodeJS.ProcessE
   const created = performance.now();
   const run = (inputs: readonly NamedTensor[], outputs: readonly string[]) =>
     runSession(runtime, session, inputs, outputs);
+  const times: MetricValues = { RuntimeLoadTime: loaded - start, SessionCreationTime: created - loaded };
+  if (isStartedForRequest(environment)) return { artifact, pipeline, run, opening: { threads, times } };
   await warmUp(run, manifest.signature, log);
   pipeline?.warm();
-  const times: MetricValues = {
-    RuntimeLoadTime: loaded - start,
-    SessionCreationTime: created - loaded,
-    WarmUpTime: performance.now() - created,
+  return {
+    artifact,
+    pipeline,
+    run,
+    opening: { threads, times: { ...times, WarmUpTime: performance.now() - created } },
   };
-  return { artifact, pipeline, run, opening: { threads, times } };
 }
 
 function requireRuntime(): OnnxRuntime {

@@ -180,6 +180,13 @@ describe('opening the model', () => {
     ]);
     expect(opened[0]).toMatchObject({ contentHash: '0'.repeat(64), threads: 1 });
   });
+
+  it('leaves the first run to the request that started the environment', async () => {
+    const running = await start({ AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand' });
+    await running.post(INFER, one);
+    const [opened] = (await logLines(running)).filter(({ message }) => message === 'model ready');
+    expect(seriesOf(opened)).toEqual(['RuntimeLoadTime{model=echo}', 'SessionCreationTime{model=echo}']);
+  });
 });
 
 describe('metrics', () => {
