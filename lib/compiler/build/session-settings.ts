@@ -8,7 +8,7 @@ import { graphsOf } from '../ir/traversal.js';
 const LARGE_BYTES = 32_000_000;
 
 /** Operators that run several times as long without what onnxruntime makes of them above `basic`. */
-const NEED_MORE_THAN_BASIC = /Conv|Pool|QuantizeLinear$|^QLinear/;
+const NEED_MORE_THAN_BASIC = /Conv|Pool|[Qq]uantizeLinear$|^QLinear/;
 
 /**
  * `session` of model.json if it is there. Else everything that onnxruntime optimizes. From 32 MB of weights on without prepacking, which
