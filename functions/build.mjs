@@ -21,6 +21,26 @@ export async function buildFunctions({ outputDirectory }) {
   await buildVersionRetention(outputDirectory);
 }
 
+/**
+ * Node's own modules by `require`, all but node:module. An `import` reads every export of a module, which for node:fs alone loads streams
+ * and promises: milliseconds of each cold start. Those that `import()` asks for stay as they are.
+ *
+ * @type {import('esbuild').Plugin}
+ */
+const requiredBuiltins = {
+  name: 'required-builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'import-statement' && path !== 'node:module'
+        ? { path, namespace: 'required-builtin', sideEffects: false }
+        : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'required-builtin' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 async function buildPredict(outputDirectory) {
   const folder = join(outputDirectory, 'predict');
   await build({
@@ -39,6 +59,10 @@ async function buildPredict(outputDirectory) {
     // Comes with the runtime layer.
     external: ['onnxruntime-node'],
     define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },
+    banner: {
+      js: "import{createRequire as cdkOnnxRequire}from'node:module';const require=cdkOnnxRequire(import.meta.url);",
+    },
+    plugins: [requiredBuiltins],
     logLevel: 'warning',
   });
   const target = join(folder, 'node_modules', JPEG_TURBO);

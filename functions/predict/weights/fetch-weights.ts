@@ -1,6 +1,6 @@
 /** Weights that do not fit into the model's layer: fetched from S3 into /tmp, checked against the layer's manifest. */
 import { copyFileSync, existsSync, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ArtifactFile } from '../../../lib/artifact/manifest.js';
@@ -66,6 +66,7 @@ async function fetchWeights(object: S3Object, weights: ArtifactFile, folder: str
   mkdirSync(dirname(target), { recursive: true });
   checkRoom(dirname(target), weights.bytes);
   const unfinished = `${target}${UNFINISHED}`;
+  const { open, rename } = await import('node:fs/promises');
   const file = await open(unfinished, 'w+');
   try {
     await downloadInto(file, object, weights, model);

@@ -3,7 +3,7 @@
  * interlaced picture without a limit (and reaches into zlib's private parts), fast-png inflates colour profiles without one, and
  * @jsquash/png keeps one WebAssembly instance through its panics. They also take three, eight and three times as long.
  */
-import { inflateSync } from 'node:zlib';
+import { createRequire } from 'node:module';
 import { swapsSides, turnUpright } from './exif-orientation.js';
 import { checkPictureSize, type DecodedPicture, damagedPicture, type PictureLimits } from './picture.js';
 import { PNG_CHANNELS, type PngChunks, readPngChunks } from './png-chunks.js';
@@ -60,6 +60,8 @@ function inflate({ data }: PngChunks, size: number): Uint8Array {
   const compressed = data.length === 1 ? (data[0] as Uint8Array) : Buffer.concat(data);
   if (size > compressed.length * MAX_DEFLATE_RATIO)
     throw damagedPicture('PNG', 'it holds less data than its header says');
+  // Loaded with the first PNG: a function that sees none starts sooner.
+  const { inflateSync } = createRequire(import.meta.filename)('node:zlib') as typeof import('node:zlib');
   let inflated: Uint8Array;
   try {
     // One byte over, so that the buffer that zlib takes first is also the last.
