@@ -28,10 +28,11 @@ const serve = async () => {
   host = await startLocalHost({ assembly, port: 0, log: (line) => log.push(line) });
   return host.url;
 };
-/** What the function logged, without the host's own lines. */
-const entries = (): Record<string, unknown>[] =>
-  log.filter((line) => line.startsWith('large | {')).map((line) => JSON.parse(line.slice('large | '.length)));
-const entry = (message: string) => entries().find((line) => line.message === message);
+/** What the function logged, as the local host shows it. */
+const lines = () => log.filter((line) => line.startsWith('large | '));
+/** The numbers of a line, by their names. */
+const numbersOf = (line = '') =>
+  Object.fromEntries([...line.matchAll(/(\w+)=([\d.]+)/g)].map(([, name = '', value]) => [name, Number(value)]));
 
 beforeAll(async () => {
   const model = join(folder, 'large');
@@ -91,17 +92,18 @@ describe('served on this machine', () => {
 
   test('logs a line per quarter, and takes little memory beside the file', () => {
     const bytes = statSync(weightsAsset().file).size;
-    expect(entry('loading weights')).toMatchObject({ level: 'INFO', model: 'large', bytes });
-    const loaded = entries()
-      .filter((line) => line.message === 'weights loading')
-      .map((line) => Number(line.loadedBytes) / bytes);
+    expect(lines()[0]).toBe(`large | INFO loading weights model=large bytes=${bytes}`);
+    const loaded = lines()
+      .filter((line) => line.includes('INFO weights loading'))
+      .map((line) => (numbersOf(line).loadedBytes ?? 0) / bytes);
     expect(loaded.length).toBeGreaterThanOrEqual(3);
     expect(loaded).toEqual([...loaded].sort());
-    const done = entry('weights loaded');
-    expect(done).toMatchObject({ bytes, retries: 0, ms: expect.any(Number), megabytesPerSecond: expect.any(Number) });
+    const done = numbersOf(lines().find((line) => line.includes('INFO weights loaded')));
+    const number = expect.any(Number);
+    expect(done).toMatchObject({ bytes, retries: 0, ms: number, megabytesPerSecond: number });
     // The whole process, with Node.js itself; the weights alone are 336 MB.
-    if (process.platform === 'linux') expect(Number(done?.peakMemoryMiB)).toBeLessThan(200);
-    expect(entries().map((line) => line.message)).toContain('model ready');
+    if (process.platform === 'linux') expect(done.peakMemoryMiB).toBeLessThan(200);
+    expect(lines().some((line) => line.includes('INFO model ready'))).toBe(true);
   });
 
   test('refuses weights with one byte changed, stays alive, and keeps nothing of them', async () => {
@@ -117,8 +119,7 @@ describe('served on this machine', () => {
       error: 'The weights of the model large could not be loaded.',
     });
     expect(JSON.stringify(body)).not.toMatch(/s3:|sha256|\/tmp/);
-    const reason = entries().find((line) => line.code === 'WEIGHTS_DIGEST');
-    expect(reason).toMatchObject({ level: 'ERROR', errorMessage: expect.stringContaining(hash) });
+    expect(lines().find((line) => line.includes('WEIGHTS_DIGEST'))).toContain(hash);
     expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
     const temporary = readdirSync(folder).find((name) => name.startsWith('cdk-onnx-local-')) ?? '';
     const left = readdirSync(join(folder, temporary), { recursive: true }).map(String);
@@ -132,7 +133,7 @@ describe('served on this machine', () => {
     truncateSync(file, statSync(file).size - 1);
     const url = await serve();
     expect((await fetch(`${url}/v2/models/large/ready`)).status).toBe(503);
-    expect(entries().find((line) => line.code === 'WEIGHTS_SIZE')).toBeDefined();
+    expect(lines().some((line) => line.includes('WEIGHTS_SIZE'))).toBe(true);
     expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
   });
 });

@@ -84,7 +84,7 @@ describe.skipIf(SANDBOX_SKIPPED)(`an execution environment in the sandbox${SANDB
   test('has its share of a CPU', async () => {
     // 512 MB of 1,769: 0.29 of one.
     const { share } = (await ask('/burn?ms=1500')) as { share: number };
-    expect(share).toBeGreaterThan(0.15);
+    expect(share).toBeGreaterThan(0.05);
     expect(share).toBeLessThan(0.36);
   });
 

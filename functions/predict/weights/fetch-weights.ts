@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { ArtifactFile } from '../../../lib/artifact/manifest.js';
 import { ArtifactError, RuntimeError } from '../../../lib/errors.js';
 import type { Artifact } from '../artifact.js';
-import { errorDetails, log } from '../log.js';
+import { log } from '../log.js';
 import { download } from './download.js';
 import { DownloadProgress } from './download-progress.js';
 import { readS3Object, type S3Object } from './s3-object.js';
@@ -20,7 +20,7 @@ const UNFINISHED = '.download';
  * manifest lists and its folder lacks. Then the model is opened in /tmp, beside that file. A file that an earlier initialization
  * left there whole is used again.
  *
- * @throws RuntimeError `MODEL_NOT_READY`; the log says why
+ * @throws RuntimeError `MODEL_NOT_READY`, whose cause says why
  */
 export async function withWeights(artifact: Artifact, environment: NodeJS.ProcessEnv): Promise<Artifact> {
   const uri = environment.CDK_ONNX_WEIGHTS;
@@ -34,7 +34,6 @@ export async function withWeights(artifact: Artifact, environment: NodeJS.Proces
     return { ...artifact, modelPath: join(folder, manifest.model) };
   } catch (error) {
     const cause = storageError(error) ?? error;
-    log('ERROR', 'the weights could not be loaded', { model: manifest.name, ...errorDetails(cause) });
     throw new RuntimeError({
       code: 'MODEL_NOT_READY',
       message: `The weights of the model ${manifest.name} could not be loaded.`,
