@@ -27,9 +27,10 @@ import {
 } from '../support/ministack.js';
 
 const STACK = 'Vision';
-const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-deploy-'));
+let folder: string;
 let ministack: MiniStack | undefined;
 beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-deploy-'));
   process.env.CDK_VALIDATION = 'false';
 });
 afterAll(async () => {
