@@ -1,6 +1,6 @@
 /** What infrastructure code imports. */
 
-export type { LogLevel } from './artifact/function-metrics.js';
+export { LOG_LEVELS, type LogLevel } from './artifact/function-metrics.js';
 export type {
   ArtifactFile,
   DataType,

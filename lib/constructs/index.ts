@@ -23,5 +23,5 @@ export type { Problem } from './problems.js';
 export type { RestOnlyOptions } from './rest-api-options.js';
 export type { TelemetryOptions } from './telemetry.js';
 export type { UsagePlanOptions, UsageQuota } from './usage-plans.js';
-export { type RetainedFunction, VersionRetention } from './version-retention.js';
+export { type NamedLayer, type RetainedFunction, VersionRetention } from './version-retention.js';
 export type { ExistingWebAcl, RateLimitingWebAcl, WebAcl } from './web-acl.js';

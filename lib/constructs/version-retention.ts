@@ -22,7 +22,9 @@ const SERVICE_TIMEOUT = Duration.minutes(20);
 
 /** A layer under a name of its own, such as ModelLayer and OnnxRuntimeLayer. */
 export interface NamedLayer {
+  /** Its newest version. */
   readonly layer: ILayerVersion;
+  /** What all its versions are published as. */
   readonly layerName: string;
 }
 
