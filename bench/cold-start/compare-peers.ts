@@ -94,21 +94,25 @@ async function compare(
 
   const [own] = subjects;
   if (own === undefined) return;
-  const toFirst = (subject: Subject['name']) => medianOf(subject, (start) => start.toFirstPrediction);
-  const ratio = (subject: Subject['name']) => quotient(toFirst(SUBJECTS.ours), toFirst(subject));
+  const toFirst = (subject: Subject['name']) => starts.get(subject)?.map((start) => start.toFirstPrediction);
+  /** The machine's speed drifts: starts of the same round are compared, and the median is taken last. */
+  const beside = (subject: Subject['name'], by: (one: number, other: number) => number) => {
+    const [mine, others] = [toFirst(SUBJECTS.ours), toFirst(subject)];
+    return mine && others ? median(mine.map((one, round) => by(one, others[round] ?? Number.NaN))) : null;
+  };
+  const ratio = (subject: Subject['name']) => beside(subject, (one, other) => one / other);
   if (own.modelBytes >= LARGE_BYTES) {
     bar(`${name}: ours / ${SUBJECTS.node}`, ratio(SUBJECTS.node), { max: 0.2 });
     bar(`${name}: ours / ${SUBJECTS.python}`, ratio(SUBJECTS.python), { max: 0.2 });
     bar(`${name}: ours / ${SUBJECTS.floor}`, ratio(SUBJECTS.floor), { max: 1.25 });
   } else {
     bar(`${name}: ours / ${SUBJECTS.node}`, ratio(SUBJECTS.node), { max: 1 });
-    const [mine, least] = [toFirst(SUBJECTS.ours), toFirst(SUBJECTS.floor)];
-    bar(`${name}: above the floor, ms`, mine === null || least === null ? null : mine - least, { max: 40 });
+    bar(
+      `${name}: above the floor, ms`,
+      beside(SUBJECTS.floor, (one, other) => one - other),
+      { max: 40 },
+    );
   }
   const most = Math.max(...(starts.get(SUBJECTS.ours) ?? []).map(({ peakBytes }) => peakBytes));
   bar(`${name}: peak memory, bytes`, most, { max: Math.round(own.modelBytes * 1.3 + 110e6) });
-}
-
-function quotient(one: number | null, other: number | null): number | null {
-  return one === null || other === null ? null : one / other;
 }
