@@ -127,12 +127,18 @@ describe('the metrics of a function', () => {
     const [variables = {}] = variablesOf(stack);
     const artifact = writeFaceArtifact();
     const data: MetricDatum[] = [];
-    // One environment that answers, and one that cannot, for want of a runtime.
-    for (const withRuntime of [true, false]) {
+    const environments = [
+      { initializationType: 'on-demand', withRuntime: true },
+      // One that makes its first run before anybody asks.
+      { initializationType: 'provisioned-concurrency', withRuntime: true },
+      // One that cannot answer.
+      { initializationType: 'on-demand', withRuntime: false },
+    ];
+    for (const { initializationType, withRuntime } of environments) {
       const running = await prepared.start({
         artifact: artifact.folder,
         environment: {
-          AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+          AWS_LAMBDA_INITIALIZATION_TYPE: initializationType,
           POWERTOOLS_METRICS_NAMESPACE: variables.POWERTOOLS_METRICS_NAMESPACE ?? '',
         },
         withRuntime,
