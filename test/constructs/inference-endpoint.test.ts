@@ -1,33 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { CorsHttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { App, Duration, Lazy, Stack, Token, Validations } from 'aws-cdk-lib/core';
-import { AwsSolutionsChecks } from 'cdk-nag';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { App, Duration, Stack } from 'aws-cdk-lib/core';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
+import { httpEndpoints } from '../support/http-endpoints.js';
 
-// One assembly for all: what is staged once need not be staged again.
-const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-constructs-'));
-const outdir = join(folder, 'cdk.out');
-beforeAll(() => {
-  process.env.CDK_VALIDATION = 'false';
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-const faces = () => Model.fromArtifact(writeArtifactFolder(folder, { taskType: 'object-detection' }));
-const vision = (props: Partial<InferenceEndpointProps> = {}, context: Record<string, unknown> = {}) => {
-  const stack = new Stack(new App({ context, outdir }), 'Vision');
-  const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [faces()], ...props });
-  return { stack, endpoint };
-};
-const templateOf = (props: Partial<InferenceEndpointProps> = {}, context: Record<string, unknown> = {}) =>
-  Template.fromStack(vision(props, context).stack);
+const { folder, outdir, faces, vision, templateOf } = httpEndpoints();
 
 interface Resource {
   readonly Type: string;
@@ -388,51 +370,6 @@ describe('several models', () => {
   });
 });
 
-describe('wrong properties', () => {
-  test.each<[string, Partial<InferenceEndpointProps>]>([
-    ['NO_MODEL', { models: [] }],
-    ['MEMORY_SIZE_INVALID', { memorySize: 20_000 }],
-    ['MEMORY_SIZE_INVALID', { memorySize: 127 }],
-    ['MEMORY_SIZE_INVALID', { memorySize: 1000.5 }],
-    ['TIMEOUT_INVALID', { timeout: Duration.seconds(901) }],
-    ['API_TIMEOUT_INVALID', { apiTimeout: Duration.seconds(60) }],
-    ['API_TIMEOUT_INVALID', { apiTimeout: Duration.millis(40) }],
-    ['ENVIRONMENT_VARIABLE_TAKEN', { environment: { CDK_ONNX_ARTIFACT: '/tmp' } }],
-    ['ENVIRONMENT_VARIABLE_TAKEN', { environment: { CDK_ONNX_MODELS: '[]' } }],
-    ['ENVIRONMENT_VARIABLE_NAME', { environment: { AWS_REGION: 'x' } }],
-    ['ENVIRONMENT_VARIABLE_NAME', { environment: { '1BAD': 'x' } }],
-    ['ARCHITECTURE_UNKNOWN', { architecture: Architecture.custom('riscv') }],
-  ])('%s: %o', (code, props) => {
-    expect(() => vision(props)).toThrow(expect.objectContaining({ code, name: 'SynthesisError' }));
-  });
-
-  test('are reported all at once, before anything is built', () => {
-    const props = {
-      memorySize: 20_000,
-      timeout: Duration.seconds(901),
-      apiTimeout: Duration.seconds(60),
-      environment: { AWS_REGION: 'x' },
-    };
-    expect(() => vision(props)).toThrow(
-      expect.objectContaining({
-        code: 'SEVERAL_PROBLEMS',
-        message: expect.stringMatching(
-          /^Vision\/Vision: 4 problems\n {2}MEMORY_SIZE_INVALID: .*\n {2}TIMEOUT_INVALID: .*\n {2}ENVIRONMENT_VARIABLE_NAME: .*\n {2}API_TIMEOUT_INVALID: /,
-        ),
-      }),
-    );
-  });
-
-  test('tokens are not validated', () => {
-    const template = templateOf({
-      memorySize: Token.asNumber({ Ref: 'Memory' }),
-      timeout: Duration.seconds(Lazy.number({ produce: () => 7 })),
-      environment: { VALUE: Token.asString({ Ref: 'AWS::Region' }) },
-    });
-    template.hasResourceProperties('AWS::Lambda::Function', { MemorySize: { Ref: 'Memory' }, Timeout: 7 });
-  });
-});
-
 test('grantInvoke allows exactly the routes', () => {
   const { stack, endpoint } = vision();
   endpoint.grantInvoke(new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('123456789012') }));
@@ -471,49 +408,3 @@ test('metrics speak of the alias and the API', () => {
   expect(stack.resolve(inferenceFunction?.metricDuration().dimensions)).toHaveProperty('Resource');
   expect(endpoint.api.metricServerError()).toMatchObject({ namespace: 'AWS/ApiGateway', metricName: '5xx' });
 });
-
-describe("cdk-nag's AwsSolutions rules and CDK's own validation of the template", () => {
-  /** Every finding of every plugin, of whatever severity, from the report that a synth writes. */
-  const findings = (props: Partial<InferenceEndpointProps>): string[] => {
-    const { stack } = vision(props);
-    const app = stack.node.root as App;
-    Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
-    const reportFile = join(outdir, 'validation-report.json');
-    rmSync(reportFile, { force: true });
-    delete process.env.CDK_VALIDATION;
-    try {
-      app.synth();
-    } catch (error) {
-      // Findings of severity error end the synth; the report is written before.
-      expect(String(error)).toMatch(/validation/i);
-    } finally {
-      process.env.CDK_VALIDATION = 'false';
-    }
-    const report = JSON.parse(readFileSync(reportFile, 'utf8')) as ValidationReport;
-    return report.pluginReports.flatMap((plugin) => plugin.violations.map((violation) => violation.ruleName));
-  };
-
-  test('find nothing in an endpoint with defaults', () => {
-    expect(findings({})).toEqual([]);
-  });
-
-  test('and the CDK has no warning either', () => {
-    const { stack } = vision();
-    const [warnings, errors] = [
-      Annotations.fromStack(stack).findWarning('*', Match.anyValue()),
-      Annotations.fromStack(stack).findError('*', Match.anyValue()),
-    ];
-    expect([warnings, errors]).toEqual([[], []]);
-  });
-
-  test('find an endpoint without authorization', () => {
-    expect(findings({ auth: InferenceAuth.none() })).toContain('AwsSolutions-APIG4');
-  });
-});
-
-interface ValidationReport {
-  /** Of plugins that found something. */
-  readonly pluginReports: readonly {
-    readonly violations: readonly { readonly ruleName: string }[];
-  }[];
-}
