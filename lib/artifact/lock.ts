@@ -1,33 +1,18 @@
 /** `model.lock.json`: what the search chose and why, so that every later build is fast and makes the same bytes. Plain types. */
 import type { Architecture, SessionSettings } from './manifest.js';
+import type { NodeRecipe, QuantizationParameters } from './recipe.js';
 
 export const LOCK_FILE = 'model.lock.json';
 /** Weights changed by data (bias correction, rounding, pruning), beside the lock. */
 export const LOCK_WEIGHTS_FILE = 'model.lock.safetensors';
 export const LOCK_VERSION = 1;
 
-/** Names a node whatever its position: its first output, its op type and the digest of its weights. */
-export interface NodeKey {
-  readonly output: string;
-  readonly opType: string;
-  /** sha256 of the node's constant inputs in order, lower-case hexadecimal. */
-  readonly weights: string;
-}
-
-/** Scale and zero point of one tensor: one number each, or one per channel along `axis`. */
-export interface QuantizationParameters {
+/** A weight in `LOCK_WEIGHTS_FILE`, under the name `tensor`. */
+export interface LockedWeight {
+  /** The initializer that it replaces, in the normalized graph. */
   readonly tensor: string;
-  readonly dataType: 'int8' | 'uint8' | 'int16' | 'uint16' | 'int4' | 'uint4';
-  readonly scale: readonly number[];
-  readonly zeroPoint: readonly number[];
-  readonly axis?: number;
-}
-
-/** How one node's weights and activations are stored and computed. */
-export interface NodeRecipe {
-  readonly node: NodeKey;
-  readonly scheme: 'fp32' | 'fp16-storage' | 'int8-weight-only' | 'int8-dynamic' | 'int8-static' | 'int4-weight-only';
-  readonly parameters?: readonly QuantizationParameters[];
+  /** Present where the integers themselves are stored; absent for new float32 weights. */
+  readonly parameters?: QuantizationParameters;
 }
 
 /** One number that was measured, with where: latencies mean nothing without their CPU. */
@@ -40,6 +25,8 @@ export interface Measurement {
 
 export interface ArchitectureLock {
   readonly recipes: readonly NodeRecipe[];
+  readonly activations: readonly QuantizationParameters[];
+  readonly weights: readonly LockedWeight[];
   readonly session: SessionSettings;
   /** The artifact's contentHash and size in bytes. */
   readonly artifact: { readonly contentHash: string; readonly bytes: number };

@@ -39,9 +39,27 @@ const inputOverride = z
   })
   .refine((input) => (input.shape === undefined) !== (input.value === undefined), 'needs either shape or value');
 
+const recipeScheme = z.enum([
+  'fp32',
+  'fp16-storage',
+  'int8-weight-only',
+  'int8-embedding',
+  'int8-dynamic',
+  'int8-static',
+  'matmul-nbits',
+]);
+
 const budget = z
-  .strictObject({ metric: z.string().min(1), min: z.number().optional(), max: z.number().optional() })
-  .refine((limits) => (limits.min === undefined) !== (limits.max === undefined), 'needs either min or max');
+  .strictObject({
+    metric: z.string().min(1),
+    min: z.number().optional(),
+    max: z.number().optional(),
+    maxLoss: z.number().min(0).describe('How much worse than in fp32, in units of the metric.').optional(),
+  })
+  .refine(
+    ({ min, max, maxLoss }) => [min, max, maxLoss].filter((limit) => limit !== undefined).length === 1,
+    'needs exactly one of min, max and maxLoss',
+  );
 
 export const modelConfigurationSchema = z.strictObject({
   $schema: z.string().optional(),
@@ -63,10 +81,21 @@ export const modelConfigurationSchema = z.strictObject({
     .strictObject({
       goal: z.enum(['size', 'latency', 'cold-start']),
       budget,
-      calibration: relativePath,
-      evaluation: relativePath,
-      holdout: relativePath.optional(),
+      calibration: relativePath.describe('Data that ranges are chosen by.').optional(),
+      evaluation: relativePath.describe('Other data, that recipes are chosen by.').optional(),
+      holdout: relativePath.describe('Read once, for the report. Default: half of the evaluation data.').optional(),
+      synthetic: z
+        .boolean()
+        .default(false)
+        .describe('Makes up the data that is not given; the report says so, and certifies nothing.'),
+      schemes: z.array(recipeScheme).min(1).describe('The only schemes that the search may use.').optional(),
+      prune: z.boolean().default(false).describe('Whether the search may remove channels, heads and FFN width.'),
+      seed: z.int().min(0).default(1),
     })
+    .refine(
+      ({ calibration, evaluation, synthetic }) => synthetic || (calibration !== undefined && evaluation !== undefined),
+      'needs calibration and evaluation, or "synthetic": true',
+    )
     .optional(),
   parity: relativePath.optional(),
   gpu: z.strictObject({ precision: z.enum(['fp32', 'fp16']) }).optional(),
@@ -117,24 +146,47 @@ export const manifestSchema = z.strictObject({
   files: z.array(z.strictObject({ path: relativePath, sha256, bytes: z.int().min(0) })),
 });
 
+const quantizationParameters = z.strictObject({
+  tensor: z.string(),
+  dataType: z.enum(['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4']),
+  scale: z.array(z.number()),
+  zeroPoint: z.array(z.int()),
+  axis: z.int().optional(),
+});
+
+const recipe = z.discriminatedUnion('scheme', [
+  z.strictObject({ scheme: z.literal('fp32') }),
+  z.strictObject({ scheme: z.literal('fp16-storage') }),
+  z.strictObject({ scheme: z.literal('int8-weight-only'), perChannel: z.boolean() }),
+  z.strictObject({ scheme: z.literal('int8-embedding') }),
+  z.strictObject({
+    scheme: z.literal('int8-dynamic'),
+    weights: z.enum(['int8', 'uint8']),
+    perChannel: z.boolean(),
+    reduceRange: z.boolean(),
+  }),
+  z.strictObject({
+    scheme: z.literal('int8-static'),
+    activations: z.enum(['uint8', 'int8', 'uint16', 'int16']),
+    weights: z.enum(['int8', 'uint8']),
+    perChannel: z.boolean(),
+    reduceRange: z.boolean(),
+  }),
+  z.strictObject({
+    scheme: z.literal('matmul-nbits'),
+    bits: z.union([z.literal(4), z.literal(8)]),
+    blockSize: z.int().min(16),
+    symmetric: z.boolean(),
+    accuracyLevel: z.union([z.literal(0), z.literal(4)]),
+  }),
+]);
+
 const architectureLock = z.strictObject({
   recipes: z.array(
-    z.strictObject({
-      node: z.strictObject({ output: z.string(), opType: z.string(), weights: sha256 }),
-      scheme: z.enum(['fp32', 'fp16-storage', 'int8-weight-only', 'int8-dynamic', 'int8-static', 'int4-weight-only']),
-      parameters: z
-        .array(
-          z.strictObject({
-            tensor: z.string(),
-            dataType: z.enum(['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4']),
-            scale: z.array(z.number()),
-            zeroPoint: z.array(z.int()),
-            axis: z.int().optional(),
-          }),
-        )
-        .optional(),
-    }),
+    z.strictObject({ node: z.strictObject({ output: z.string(), opType: z.string(), weights: sha256 }), recipe }),
   ),
+  activations: z.array(quantizationParameters),
+  weights: z.array(z.strictObject({ tensor: z.string(), parameters: quantizationParameters.optional() })),
   session: sessionSettingsSchema,
   artifact: z.strictObject({ contentHash: sha256, bytes: z.int().min(0) }),
   measured: z.array(

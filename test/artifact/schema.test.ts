@@ -62,7 +62,9 @@ describe('model.lock.json', () => {
     digests: { source: SHA, normalizedGraph: SHA, modelJson: SHA, data: { calibration: SHA } },
     architectures: {
       arm64: {
-        recipes: [{ node: { output: 'y', opType: 'Conv', weights: SHA }, scheme: 'fp16-storage' }],
+        recipes: [{ node: { output: 'y', opType: 'Conv', weights: SHA }, recipe: { scheme: 'fp16-storage' } }],
+        activations: [{ tensor: 'x', dataType: 'uint8', scale: [0.5], zeroPoint: [3] }],
+        weights: [{ tensor: 'b' }],
         session: { graphOptimizationLevel: 'all' },
         artifact: { contentHash: SHA, bytes: 1 },
         measured: [{ metric: 'latency', value: 3, unit: 'ms', cpu: 'somewhere' }],
