@@ -13,7 +13,7 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    */
   readonly architecture?: Architecture;
   /**
-   * Memory in MiB, 128 to 10,240. It decides the share of CPU too: onnxruntime uses one thread per 1,769 MiB.
+   * Memory in MiB, 128 to 10,240. It decides the share of CPU too: onnxruntime uses one thread per 1,769 MiB, rounded.
    * @default 1769 - one vCPU; more where a model that comes from S3 takes more
    */
   readonly memorySize?: number;
