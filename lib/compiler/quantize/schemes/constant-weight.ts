@@ -6,7 +6,9 @@ import type { Node } from '../../ir/node.js';
 import type { Tensor } from '../../ir/tensor.js';
 import { nodesOf } from '../../ir/traversal.js';
 import type { Value } from '../../ir/value.js';
+import { allowConstants } from '../../passes/allow-constants.js';
 import { constantTensor } from '../../passes/constants-to-initializers.js';
+import { isFiniteTensor } from '../parameters/channels.js';
 import type { Assignment, SchemeRewrite } from '../scheme.js';
 
 export interface ConstantWeight {
@@ -33,7 +35,7 @@ export function weightOf(node: Node, index: number): ConstantWeight | string {
   if (tensor === undefined) return `'${value.name}' is not constant`;
   if (tensor.elementType !== 'float32') return `'${value.name}' is ${tensor.elementType}`;
   if (tensor.count === 0) return `'${value.name}' is empty`;
-  if (!isFinite(tensor)) return `'${value.name}' holds infinity or NaN`;
+  if (!isKnownFinite(tensor)) return `'${value.name}' holds infinity or NaN`;
   const graph = producer?.graph ?? graphOf(value, node);
   return graph === undefined ? `'${value.name}' stands in no graph` : { value, tensor, graph };
 }
@@ -48,17 +50,10 @@ function graphOf(value: Value, node: Node): Graph | undefined {
 /** Searches ask again and again, and some weights are read from disk each time. */
 const FINITE = new WeakMap<Tensor, boolean>();
 
-function isFinite(tensor: Tensor): boolean {
-  const known = FINITE.get(tensor);
-  if (known !== undefined) return known;
-  const finite = (tensor.typed() as Float32Array).every(Number.isFinite);
-  FINITE.set(tensor, finite);
-  return finite;
-}
-
-/** Whether the initializer itself must stay, whatever its readers do. */
-export function isGraphOutput({ value }: ConstantWeight): boolean {
-  return value.isGraphOutput;
+function isKnownFinite(tensor: Tensor): boolean {
+  const known = FINITE.get(tensor) ?? isFiniteTensor(tensor);
+  FINITE.set(tensor, known);
+  return known;
 }
 
 /** What is made of constants during one rewrite: asked for again, it is the same. */
@@ -113,6 +108,8 @@ export function acceptedBy<R extends Recipe>(
     if (reason !== undefined) declined.push({ node: nameOf(node), reason });
     return reason === undefined;
   });
+  // What schemes write are initializers that no caller passes.
+  if (accepted.length > 0) allowConstants(model);
   accepted.sort((a, b) => (position.get(a.node) ?? 0) - (position.get(b.node) ?? 0));
   return { accepted, declined };
 }

@@ -8,6 +8,7 @@ import { Tensor } from '../../ir/tensor.js';
 import { Value } from '../../ir/value.js';
 import type { SchemeContext } from '../scheme.js';
 import { type ConstantWeight, type Declined, Derived, nameOf, weightOf } from './constant-weight.js';
+import { GemmBiases } from './gemm-bias.js';
 import { type QuantizedMatrix, quantizeMatrix } from './quantize-matrix.js';
 
 const TO_FLOAT32 = { to: attribute.int(elementTypeNumber('float32')) };
@@ -40,11 +41,12 @@ export class DynamicProducts {
   readonly #inputs = new Map<Graph, Map<Value, QuantizedInput>>();
   readonly #matrices = new Derived<{ readonly matrix: QuantizedMatrix; readonly integers: Value } | string>();
   readonly #operands = new Derived<QuantizedOperand>();
-  readonly #biases = new Derived<Value>();
+  readonly #biases: GemmBiases;
 
   constructor(context: SchemeContext, declined: Declined[]) {
     this.#context = context;
     this.#declined = declined;
+    this.#biases = new GemmBiases(context.model);
   }
 
   /** @returns the weights that it no longer reads */
@@ -59,12 +61,17 @@ export class DynamicProducts {
       return [];
     }
     const input = this.#input(graph, x, node);
-    const bias = this.#bias(node);
+    const bias = this.#biases.of(node);
     const name = (suffix: string) => new Value(this.#context.model.freshName(`${node.output().name}_${suffix}`));
     const [sum, real, scale] = [name('int32'), name('real'), name('scale')];
     const unshifted = bias === undefined ? node.output() : name('product');
     const { zeroPoint } = operand;
-    const integers = [input.integers, operand.integers, input.zeroPoint, ...(zeroPoint === undefined ? [] : [zeroPoint])];
+    const integers = [
+      input.integers,
+      operand.integers,
+      input.zeroPoint,
+      ...(zeroPoint === undefined ? [] : [zeroPoint]),
+    ];
     const nodes = [
       new Node('MatMulInteger', integers, [sum], { name: node.name }),
       new Node('Cast', [sum], [real], { attributes: TO_FLOAT32 }),
@@ -109,34 +116,5 @@ export class DynamicProducts {
         zeroPoint: matrix.zeroPoint === undefined ? undefined : add('zero_point', matrix.zeroPoint),
       };
     });
-  }
-
-  /** What is to be added: C of a Gemm, times beta. */
-  #bias(
-    node: Node,
-  ): { readonly value: Value; readonly nodes: readonly Node[]; readonly weight?: ConstantWeight } | undefined {
-    const value = node.opType === 'Gemm' ? node.input(2) : undefined;
-    const beta = node.float('beta', 1);
-    if (value === undefined || beta === 0) return undefined;
-    const { model } = this.#context;
-    const weight = weightOf(node, 2);
-    if (typeof weight === 'object') {
-      const { tensor, graph } = weight;
-      // onnxruntime fuses a bias of one axis only.
-      const row = tensor.dims.length === 2 && tensor.dims[0] === 1;
-      if (beta === 1 && !row) return { value, nodes: [] };
-      const bias = this.#biases.get(value, `${beta}`, () => {
-        const numbers = Float32Array.from(tensor.typed() as Float32Array, (number) => number * beta);
-        const dims = row ? tensor.dims.slice(1) : tensor.dims;
-        return graph.addInitializer(model.freshName(`${value.name}_row`), Tensor.fromTyped('float32', dims, numbers));
-      });
-      return { value: bias, nodes: [], weight };
-    }
-    if (beta === 1) return { value, nodes: [] };
-    const factor = this.#biases.get(node.graph, `beta ${beta}`, () =>
-      model.graph.addInitializer(model.freshName('beta'), Tensor.scalar('float32', beta)),
-    );
-    const scaled = new Value(model.freshName(`${value.name}_scaled`));
-    return { value: scaled, nodes: [new Node('Mul', [value, factor], [scaled])] };
   }
 }
