@@ -14,9 +14,12 @@ export interface Certificate {
   readonly value: number;
   /** How much worse the candidate is; negative where it is better. */
   readonly loss: number;
-  /** With the confidence given, the loss is at most this. Infinity (null in JSON) where nothing can be said. */
+  /**
+   * With the confidence given, the loss is at most this. Infinity (null in JSON) where nothing can be said. Where labels are judged against
+   * `min` or `max`: how far beyond that limit the metric may be.
+   */
   readonly lossBound: number;
-  /** The bound of `loss` within which the budget holds. */
+  /** What `lossBound` may be. */
   readonly allowedLoss: number;
   /** One-sided, for example 0.95. */
   readonly confidence: number;
