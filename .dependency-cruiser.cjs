@@ -44,10 +44,11 @@ const rooms = {
     'lib/compiler/metrics',
     'lib/compiler/quantize/plan',
   ],
+  'lib/compiler/report': ['lib/errors', 'lib/artifact', 'lib/compiler/metrics', 'lib/compiler/quantize'],
   'lib/compiler/build': ['lib/errors', 'lib/artifact', 'lib/compiler'],
   'lib/constructs': ['lib/errors', 'lib/artifact'],
   'lib/local': ['lib/errors', 'lib/artifact', 'lib/protocol'],
-  'lib/cli': ['lib/errors', 'lib/artifact', 'lib/compiler', 'lib/local'],
+  'lib/cli': ['lib/errors', 'lib/artifact', 'lib/compiler', 'lib/cost', 'lib/local', 'lib/protocol'],
   'lib/index': ['lib/errors', 'lib/artifact', 'lib/constructs'],
   functions: [
     'lib/errors',

@@ -1,8 +1,9 @@
 /** `cdk-onnx build`: a model folder in, an artifact out. */
+import { formatBytes } from '../artifact/units.js';
 import { buildArtifact } from '../compiler/build.js';
 import { ConfigurationError } from '../errors.js';
 import type { Command } from './command.js';
-import { createProgress, formatBytes } from './progress.js';
+import { createProgress } from './progress.js';
 
 export const buildCommand: Command = {
   name: 'build',

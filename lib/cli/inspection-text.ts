@@ -1,7 +1,7 @@
 /** An inspection for people: aligned tables. */
+import { formatBytes } from '../artifact/units.js';
 import { printable } from '../compiler/ir/print.js';
 import type { InspectedValue, InspectedWeight, Inspection } from './inspect.js';
-import { formatBytes } from './progress.js';
 
 /** Without a final newline. */
 export function describe(inspection: Inspection): string {
