@@ -6,6 +6,7 @@ import type { NodeKey, Recipe } from '../../../artifact/recipe.js';
 import type { Feeds } from '../../data/data-set.js';
 import { attribute } from '../../ir/attribute.js';
 import { cloneNodes } from '../../ir/clone.js';
+import { copyModel } from '../../ir/copy.js';
 import type { Model } from '../../ir/model.js';
 import { Node } from '../../ir/node.js';
 import { Value } from '../../ir/value.js';
@@ -13,7 +14,6 @@ import { numbersOf } from '../../metrics/tensor-numbers.js';
 import { applyPlan } from '../apply-plan.js';
 import { nodeKeyOf } from '../node-key.js';
 import type { QuantizationPlan } from '../plan.js';
-import { copyModel } from './copy-model.js';
 import type { Unit } from './units.js';
 
 export interface Instrumented {
