@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DynamicRecipe, StaticRecipe } from '../../lib/artifact/recipe.js';
 import { Tensor } from '../../lib/compiler/ir/tensor.js';
-import { channelAxisOf, guardSaturation } from '../../lib/compiler/quantize/accuracy/saturation-guard.js';
+import { channelAxisOf } from '../../lib/compiler/quantize/accuracy/channel-axis.js';
+import { guardSaturation } from '../../lib/compiler/quantize/accuracy/saturation-guard.js';
 import { quantizeWeight } from '../../lib/compiler/quantize/parameters/quantize-weight.js';
 import { randomFloats } from '../support/random-numbers.js';
 import {

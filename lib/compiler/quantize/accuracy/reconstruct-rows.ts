@@ -7,7 +7,7 @@
 import { roundHalfToEven } from '../parameters/rounding.js';
 import { cholesky } from './cholesky.js';
 
-/** real = (integer - zeroPoint) · scale. */
+/** real = (integer - zeroPoint) · scale; a scale of 0 has the zero point only. */
 export interface Grid {
   readonly scale: number;
   readonly zeroPoint: number;
@@ -35,9 +35,9 @@ export interface ReconstructionOptions {
 export interface Reconstruction {
   /** rows × depth: integers, the zero point included. */
   readonly integers: Int16Array;
-  /** Σ |X (w - q)|² over the rows: of these integers, and of rounding to the nearest. The first is never the larger. */
-  readonly error: number;
-  readonly nearestError: number;
+  /** |X (w - q)|² of each row: of these integers, and of rounding to the nearest. The first is never the larger. */
+  readonly errors: Float64Array;
+  readonly nearestErrors: Float64Array;
   /** Rows that rounding to the nearest served as well or better; they keep its integers. */
   readonly rowsKept: number;
 }
@@ -55,7 +55,9 @@ export function reconstructRows(
   const factored = factorize(gram, depth, order, options.damping ?? 0.01);
   if (factored === undefined) return undefined;
   const integers = new Int16Array(rows * depth);
-  let [error, nearestError, rowsKept] = [0, 0, 0];
+  const errors = new Float64Array(rows);
+  const nearestErrors = new Float64Array(rows);
+  let rowsKept = 0;
   for (let from = 0; from < rows; from += LANES) {
     options.signal?.throwIfAborted();
     const to = Math.min(from + LANES, rows);
@@ -65,17 +67,17 @@ export function reconstructRows(
     const rounded = roundRows(problem, factored, order, from, to, false, nearest);
     for (let lane = 0; lane < to - from; lane++) {
       const [found = Number.NaN, usual = Number.NaN] = [reconstructed[lane], rounded[lane]];
-      nearestError += usual;
+      nearestErrors[from + lane] = usual;
       // Not a number where a weight is not finite.
-      if (found < usual) error += found;
+      if (found < usual) errors[from + lane] = found;
       else {
         target.set(nearest.subarray(lane * depth, (lane + 1) * depth), lane * depth);
-        error += usual;
+        errors[from + lane] = usual;
         rowsKept++;
       }
     }
   }
-  return { integers, error, nearestError, rowsKept };
+  return { integers, errors, nearestErrors, rowsKept };
 }
 
 /** Inputs in falling order of their energy: what is rounded first cannot be made up for by what comes before it. */
@@ -151,7 +153,8 @@ function roundRows(
       const { scale, zeroPoint } = gridOf(row, k);
       const sum = sums[lane] ?? 0;
       const wanted = makesUp ? (weight + sum / pivot) / scale : Math.fround(weight / scale);
-      const integer = Math.max(lowest, Math.min(roundHalfToEven(wanted) + zeroPoint, highest));
+      const rounded = scale === 0 ? zeroPoint : roundHalfToEven(wanted) + zeroPoint;
+      const integer = Math.max(lowest, Math.min(rounded, highest));
       integers[lane * depth + k] = integer;
       const error = weight - (integer - zeroPoint) * scale;
       errors[p * LANES + lane] = error;

@@ -3,12 +3,12 @@
  * cannot saturate keep their bits, unlike with 7-bit weights for all.
  */
 import type { Recipe } from '../../../artifact/recipe.js';
-import type { Node } from '../../ir/node.js';
 import { Tensor } from '../../ir/tensor.js';
 import { channelsOf } from '../parameters/channels.js';
 import { quantizeWeight } from '../parameters/quantize-weight.js';
 import type { QuantizedWeight } from '../plan.js';
 import type { Assignment } from '../scheme.js';
+import { channelAxisOf } from './channel-axis.js';
 import { guardRow } from './saturating-pairs.js';
 import { gatherRows, isDepthwise, type WeightMatrix, weightMatricesOf } from './weight-matrix.js';
 
@@ -67,12 +67,6 @@ function multipliesUint8ByInt8(recipe: Recipe): recipe is Extract<Recipe, { weig
     recipe.weights === 'int8' &&
     !recipe.reduceRange
   );
-}
-
-/** The axis of a weight with one scale for each output channel. */
-export function channelAxisOf(node: Node, dims: readonly number[]): number {
-  if (node.is('Conv', 'LSTM') || (node.is('Gemm') && node.int('transB', 0) === 1)) return node.is('LSTM') ? 1 : 0;
-  return dims.length - 1;
 }
 
 function quantizeNearest(
