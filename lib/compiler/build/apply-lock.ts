@@ -1,9 +1,10 @@
 /** What a build does with the `optimize` section of model.json: it never searches, it does what the lock says. */
+
+import { sha256OfFile } from '../../artifact/digest.js';
 import { type ArchitectureLock, LOCK_FILE, type Lock } from '../../artifact/lock.js';
 import type { Architecture, Manifest } from '../../artifact/manifest.js';
 import { onnxruntimeVersion } from '../../artifact/onnxruntime-package.js';
 import { toolVersion } from '../../artifact/package-root.js';
-import { sha256OfFile } from '../../artifact/digest.js';
 import type { NodeKey } from '../../artifact/recipe.js';
 import { ArtifactError, ConfigurationError } from '../../errors.js';
 import type { Model } from '../ir/model.js';

@@ -1,7 +1,8 @@
 /** From a model folder to the graph that recipes speak of: what builds and searches have in common. */
-import type { Value } from '../ir/value.js';
+
 import type { Model } from '../ir/model.js';
 import { validate } from '../ir/validation.js';
+import type { Value } from '../ir/value.js';
 import { type PassesResult, runPasses } from '../passes/pass.js';
 import { lossless, normalize } from '../passes/presets.js';
 import { readModel } from '../readers/read-model.js';

@@ -210,7 +210,8 @@ function invalid(path: string, what: string, cause?: unknown): ModelFormatError 
   return new ModelFormatError({
     code: 'SAFETENSORS_INVALID',
     message: `${path} is not valid safetensors: ${what}.`,
-    advice: 'The file is damaged or was not written by cdk-onnx; restore it, or make it again with `cdk-onnx optimize`.',
+    advice:
+      'The file is damaged or was not written by cdk-onnx; restore it, or make it again with `cdk-onnx optimize`.',
     cause,
   });
 }

@@ -1,0 +1,215 @@
+/** Rounding by reconstruction for the layers of a plan: from calibration data to integers that a lock can carry. */
+import type { DataSet } from '../../data/data-set.js';
+import type { Model } from '../../ir/model.js';
+import type { Tensor } from '../../ir/tensor.js';
+import type { QuantizedWeight } from '../plan.js';
+import type { Assignment } from '../scheme.js';
+import { GramMatrix } from './gram-matrix.js';
+import { type LayerInputs, layerInputsOf } from './layer-inputs.js';
+import { reconstructRows } from './reconstruct-rows.js';
+import { type StreamOptions, streamValues } from './stream-values.js';
+import {
+  gatherIntegers,
+  gridOf,
+  refineScales,
+  scatterIntegers,
+  type WeightGrids,
+  weightGridsOf,
+} from './weight-grids.js';
+import { gatherRows, type WeightMatrix, weightMatricesOf } from './weight-matrix.js';
+
+export interface ReconstructWeightsOptions extends StreamOptions {
+  /** float32 weights that replace the model's, by the initializer's name. */
+  readonly weights?: ReadonlyMap<string, Tensor>;
+  /** Rows of a layer's inputs that one run adds. Default 512. */
+  readonly rowsPerRun?: number;
+  /** Bytes of the sums that are held at a time; layers beyond them wait for another pass over the data. Default 512 MiB. */
+  readonly maximumSumBytes?: number;
+  /** Told each layer that is done. */
+  readonly onProgress?: (done: number, count: number) => void;
+}
+
+export interface ReconstructedLayer {
+  /** The initializer's name. */
+  readonly tensor: string;
+  readonly node: string;
+  /** 10 · log10 of the error of the layer's outputs, nearest over reconstructed, in dB; never negative. */
+  readonly gain: number;
+}
+
+export interface ReconstructedWeights {
+  /** By the initializer's name. */
+  readonly quantizedWeights: ReadonlyMap<string, QuantizedWeight>;
+  readonly layers: readonly ReconstructedLayer[];
+  readonly declined: readonly { readonly node: string; readonly reason: string }[];
+}
+
+interface Layer {
+  readonly matrix: WeightMatrix;
+  readonly grids: WeightGrids;
+  readonly inputs: LayerInputs;
+}
+
+/** Below it, weight-only schemes leave a weight in float32. */
+const SMALLEST_WEIGHT = 1024;
+const MAXIMUM_SUM_BYTES = 512 * 2 ** 20;
+const ROWS_PER_RUN = 512;
+
+/**
+ * Chooses the integers of every layer with an int8 or blockwise recipe by what its outputs lose on the data. The model is as it was
+ * afterwards.
+ * @param model normalized, with the weights that activations are to be computed with
+ */
+export async function reconstructWeights(
+  model: Model,
+  assignments: readonly Assignment[],
+  data: DataSet,
+  options: ReconstructWeightsOptions = {},
+): Promise<ReconstructedWeights> {
+  const declined: { node: string; reason: string }[] = [];
+  const layers: Layer[] = [];
+  for (const { node, recipe } of assignments) {
+    for (const original of weightMatricesOf(node)) {
+      const matrix = { ...original, tensor: options.weights?.get(original.value.name) ?? original.tensor };
+      const layer = layerOf(matrix, recipe);
+      if (typeof layer === 'string') declined.push({ node: node.describe(), reason: layer });
+      else layers.push(layer);
+    }
+  }
+  const quantizedWeights = new Map<string, QuantizedWeight>();
+  const reconstructed: ReconstructedLayer[] = [];
+  for (const pass of passesOf(layers, options.maximumSumBytes ?? MAXIMUM_SUM_BYTES)) {
+    const sums = await gatherSums(model, pass, data, options);
+    for (const layer of pass) {
+      options.signal?.throwIfAborted();
+      const result = reconstruct(layer, sums.get(layer.inputs.key) ?? [], options);
+      const { node, value } = layer.matrix;
+      if (typeof result === 'string') declined.push({ node: node.describe(), reason: result });
+      else {
+        quantizedWeights.set(value.name, result.weight);
+        reconstructed.push({ tensor: value.name, node: node.output().name, gain: result.gain });
+      }
+      options.onProgress?.(reconstructed.length, layers.length);
+    }
+  }
+  return { quantizedWeights, layers: reconstructed, declined };
+}
+
+function layerOf(matrix: WeightMatrix, recipe: Assignment['recipe']): Layer | string {
+  const { value, tensor } = matrix;
+  if (value.uses.size > 1) return `'${value.name}' serves several nodes`;
+  if (recipe.scheme === 'int8-weight-only' && tensor.byteLength < SMALLEST_WEIGHT) return 'its weights are too small';
+  const grids = weightGridsOf(matrix, recipe);
+  if (typeof grids === 'string') return grids;
+  const inputs = layerInputsOf(matrix);
+  return typeof inputs === 'string' ? inputs : { matrix, grids, inputs };
+}
+
+function sumBytes({ matrix, inputs }: Layer): number {
+  return GramMatrix.bytes(matrix.depth) * inputs.groups;
+}
+
+/** Layers whose sums fit the memory together; those with the same inputs share them. */
+function passesOf(layers: readonly Layer[], maximumBytes: number): Layer[][] {
+  const passes: Layer[][] = [];
+  let pass: Layer[] = [];
+  let keys = new Set<string>();
+  let bytes = 0;
+  for (const layer of layers) {
+    const own = keys.has(layer.inputs.key) ? 0 : sumBytes(layer);
+    if (pass.length > 0 && bytes + own > maximumBytes) {
+      passes.push(pass);
+      [pass, keys, bytes] = [[], new Set(), 0];
+    }
+    bytes += keys.has(layer.inputs.key) ? 0 : sumBytes(layer);
+    keys.add(layer.inputs.key);
+    pass.push(layer);
+  }
+  if (pass.length > 0) passes.push(pass);
+  return passes;
+}
+
+async function gatherSums(
+  model: Model,
+  layers: readonly Layer[],
+  data: DataSet,
+  options: ReconstructWeightsOptions,
+): Promise<Map<string, GramMatrix[]>> {
+  const sums = new Map<string, GramMatrix[]>();
+  const distinct = layers.filter(({ inputs, matrix }) => {
+    if (sums.has(inputs.key)) return false;
+    sums.set(
+      inputs.key,
+      Array.from({ length: inputs.groups }, () => new GramMatrix(matrix.depth)),
+    );
+    return true;
+  });
+  const names = [...new Set(distinct.flatMap(({ inputs }) => inputs.values))];
+  for await (const { values } of streamValues(model, names, data, options)) {
+    for (const { inputs } of distinct) {
+      if (!inputs.values.every((name) => values.has(name))) continue;
+      const ofGroups = sums.get(inputs.key) ?? [];
+      inputs.forEachRow(values, options.rowsPerRun ?? ROWS_PER_RUN, (group, elementAt) =>
+        ofGroups[group]?.add(elementAt),
+      );
+    }
+  }
+  return sums;
+}
+
+function reconstruct(
+  { matrix, grids }: Layer,
+  sums: readonly GramMatrix[],
+  options: ReconstructWeightsOptions,
+): { readonly weight: QuantizedWeight; readonly gain: number } | string {
+  const { rows, depth, rowsPerGroup } = matrix;
+  const weights = gatherRows(matrix);
+  const grams = sums.map((sum) => sum.finish());
+  const own = grids.weight.parameters.scale;
+  const refined = refineScales(matrix, grids, weights, (row, k) => {
+    return grams[Math.floor(row / rowsPerGroup)]?.[k * depth + k] ?? 0;
+  });
+  // Groups whose inputs say nothing keep the nearest integers.
+  const integers = gatherIntegers(matrix, grids);
+  const scale = [...own];
+  // Scales that rows of several groups share have to be chosen for all of them.
+  const isShared = own.length < rows;
+  let [error, nearestError, reconstructed] = [0, 0, 0];
+  for (const [group, gram] of grams.entries()) {
+    const first = group * rowsPerGroup;
+    const problem = {
+      weights: weights.subarray(first * depth, (first + rowsPerGroup) * depth),
+      rows: rowsPerGroup,
+      depth,
+      gram,
+      lowest: grids.lowest,
+      highest: grids.highest,
+    };
+    const attempts = (isShared ? [own] : [own, refined]).map((scales) => {
+      const at = gridOf(grids, scales);
+      return { scales, result: reconstructRows({ ...problem, gridOf: (row, k) => at(first + row, k) }, options) };
+    });
+    const usual = attempts[0]?.result;
+    if (usual === undefined) continue;
+    reconstructed += rowsPerGroup;
+    for (let row = 0; row < rowsPerGroup; row++) {
+      let [best, smallest] = [attempts[0], usual.errors[row] ?? 0];
+      for (const attempt of attempts) {
+        const found = attempt.result?.errors[row] ?? Number.POSITIVE_INFINITY;
+        if (found < smallest) [best, smallest] = [attempt, found];
+      }
+      if (best?.result === undefined) continue;
+      integers.set(best.result.integers.subarray(row * depth, (row + 1) * depth), (first + row) * depth);
+      for (let k = 0; k < depth; k++) {
+        const index = grids.scaleIndexOf(first + row, k);
+        scale[index] = best.scales[index] ?? 0;
+      }
+      error += smallest;
+      nearestError += usual.nearestErrors[row] ?? 0;
+    }
+  }
+  if (reconstructed === 0) return 'its inputs are all zero, or not finite';
+  const parameters = { ...grids.weight.parameters, scale };
+  const gain = error > 0 ? 10 * Math.log10(nearestError / error) : 0;
+  return { weight: { integers: scatterIntegers(matrix, grids, integers), parameters }, gain };
+}
