@@ -1,0 +1,93 @@
+"""
+What people use in Python: onnxruntime.quantization, one command a process, so that its time and peak memory are its own.
+
+    peer.py convert SOURCE TARGET                          to opset 17
+    peer.py quantize SOURCE TARGET RECIPE FEEDS [SAMPLES]  RECIPE: dynamic[-channel] | static-{minmax,entropy,percentile}[-channel]
+    peer.py ranges SOURCE FEEDS SAMPLES TARGET             what MinMax records, and what becomes of it
+
+FEEDS is an .npz archive with an array per input, one sample a row. Prints one JSON object.
+"""
+import json
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, create_calibrator, quantize_dynamic, quantize_static
+
+OPSET = 17
+METHODS = {"minmax": CalibrationMethod.MinMax, "entropy": CalibrationMethod.Entropy, "percentile": CalibrationMethod.Percentile}
+
+
+class Feeds(CalibrationDataReader):
+    """Sample by sample; once round again where more are asked for than there are, so that memory can be seen to stay as it is."""
+
+    def __init__(self, path, samples=None):
+        # Mapped, not read: the archives are not compressed, but NumPy maps single arrays only.
+        self.archive = np.load(path)
+        self.arrays = {name: self.archive[name] for name in self.archive.files}
+        self.rows = len(next(iter(self.arrays.values())))
+        self.samples = self.rows if samples is None else samples
+        self.at = 0
+
+    def get_next(self):
+        if self.at == self.samples:
+            return None
+        row = self.at % self.rows
+        self.at += 1
+        return {name: array[row] for name, array in self.arrays.items()}
+
+
+def convert(source, target):
+    model = onnx.load(source)
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset != OPSET:
+        model = onnx.version_converter.convert_version(model, OPSET)
+    onnx.save(model, target)
+    onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
+    return {"from": opset}
+
+
+def quantize(source, target, recipe, feeds, samples=None):
+    kind, *rest = recipe.split("-")
+    per_channel = rest[-1:] == ["channel"]
+    if kind == "dynamic":
+        quantize_dynamic(source, target, per_channel=per_channel)
+    else:
+        quantize_static(
+            source, target, Feeds(feeds, samples), quant_format=QuantFormat.QDQ, per_channel=per_channel, calibrate_method=METHODS[rest[0]])
+    onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
+    return {}
+
+
+def ranges(source, feeds, samples, target):
+    calibrator = create_calibrator(source, None, augmented_model_path=f"{target}.augmented.onnx", calibrate_method=CalibrationMethod.MinMax)
+    calibrator.collect_data(Feeds(feeds, samples))
+    recorded = {name: [float(bound) for bound in data.range_value] for name, data in calibrator.compute_data().data.items()}
+    del calibrator
+    result = {"ranges": recorded, "parameters": {}}
+    types = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
+    for name, activations in types.items():
+        quantize_static(
+            source, target, Feeds(feeds, samples), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=activations,
+            weight_type=QuantType.QInt8)
+        model = onnx.load(target)
+        found = {}
+        for tensor in model.graph.initializer:
+            for ending in ("_scale", "_zero_point"):
+                if tensor.name.endswith(ending):
+                    values = onnx.numpy_helper.to_array(tensor)
+                    found.setdefault(tensor.name[: -len(ending)], {})[ending[1:]] = [float(value) for value in np.atleast_1d(values)]
+        result["parameters"][name] = found
+    return result
+
+
+if __name__ == "__main__":
+    import onnx.version_converter
+
+    command, *arguments = sys.argv[1:]
+    numbers = [int(argument) if argument.isdigit() else argument for argument in arguments]
+    answer = {"convert": convert, "quantize": quantize, "ranges": ranges}[command](*numbers)
+    with open("/proc/self/status") as status:
+        peak = next(line.split()[1] for line in status if line.startswith("VmHWM"))
+    print(json.dumps({**answer, "peakBytes": int(peak) * 1024}))
