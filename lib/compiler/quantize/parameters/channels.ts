@@ -49,7 +49,14 @@ export function channelRanges(tensor: Tensor, axis: number | undefined): { min: 
   return { min, max };
 }
 
-/** Whether a float32 tensor holds no NaN and no infinity. */
+/** Tensors never change, and searches ask of each many times. */
+const finite = new WeakMap<Tensor, boolean>();
+
+/** Whether a float32 tensor holds no NaN and no infinity; read once. */
 export function isFiniteTensor(tensor: Tensor): boolean {
-  return (tensor.typed() as Float32Array).every(Number.isFinite);
+  const known = finite.get(tensor);
+  if (known !== undefined) return known;
+  const answer = (tensor.typed() as Float32Array).every(Number.isFinite);
+  finite.set(tensor, answer);
+  return answer;
 }
