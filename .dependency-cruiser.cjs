@@ -83,10 +83,11 @@ module.exports = {
     },
     {
       name: 'no-unlisted-packages',
-      comment: 'A package that is imported and not in package.json works by luck.',
+      comment:
+        'A package that is imported and not in package.json works by luck. (An entry of peerDependenciesMeta counts as unlisted too.)',
       severity: 'error',
       from: {},
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] },
     },
     {
       name: 'published-code-needs-dependencies',
