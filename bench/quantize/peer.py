@@ -1,19 +1,24 @@
 """
 What people use in Python: onnxruntime.quantization, one command a process, so that its time and peak memory are its own.
 
-    peer.py convert SOURCE TARGET                          to opset 17
+    peer.py convert SOURCE TARGET                          to opset 17, then its own preparation
     peer.py quantize SOURCE TARGET RECIPE FEEDS [SAMPLES]  RECIPE: dynamic[-channel] | static-{minmax,entropy,percentile}[-channel]
     peer.py ranges SOURCE FEEDS SAMPLES TARGET             what MinMax records, and what becomes of it
 
 FEEDS is an .npz archive with an array per input, one sample a row. Prints one JSON object.
 """
 import json
+import os
 import sys
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import onnxruntime
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, create_calibrator, quantize_dynamic, quantize_static
+import onnxruntime.quantization.quantize
+from onnxruntime.quantization import (
+    CalibrationDataReader, CalibrationMethod, QDQQuantizer, QuantFormat, QuantType, create_calibrator, quantize_dynamic, quantize_static)
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 OPSET = 17
 METHODS = {"minmax": CalibrationMethod.MinMax, "entropy": CalibrationMethod.Entropy, "percentile": CalibrationMethod.Percentile}
@@ -44,6 +49,9 @@ def convert(source, target):
     if opset != OPSET:
         model = onnx.version_converter.convert_version(model, OPSET)
     onnx.save(model, target)
+    # Without it dynamic recipes fail on weights in Constant nodes. Symbolic shapes would need sympy, and these models have few.
+    quant_pre_process(target, f"{target}.prepared", skip_symbolic_shape=True)
+    os.replace(f"{target}.prepared", target)
     onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
     return {"from": opset}
 
@@ -60,31 +68,39 @@ def quantize(source, target, recipe, feeds, samples=None):
     return {}
 
 
+class Watched(QDQQuantizer):
+    """Keeps what ranges its parameters come from: Relu's and Softmax's are not as recorded."""
+
+    used = None
+
+    def quantize_model(self):
+        Watched.used = {name: [float(bound) for bound in data.range_value] for name, data in self.tensors_range.items()}
+        return super().quantize_model()
+
+
 def ranges(source, feeds, samples, target):
     calibrator = create_calibrator(source, None, augmented_model_path=f"{target}.augmented.onnx", calibrate_method=CalibrationMethod.MinMax)
     calibrator.collect_data(Feeds(feeds, samples))
     recorded = {name: [float(bound) for bound in data.range_value] for name, data in calibrator.compute_data().data.items()}
-    del calibrator
-    result = {"ranges": recorded, "parameters": {}}
-    types = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
-    for name, activations in types.items():
+    os.remove(f"{target}.augmented.onnx")
+    result = {"recorded": recorded, "parameters": {}}
+    onnxruntime.quantization.quantize.QDQQuantizer = Watched
+    for name, activations in {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}.items():
         quantize_static(
             source, target, Feeds(feeds, samples), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=activations,
             weight_type=QuantType.QInt8)
-        model = onnx.load(target)
         found = {}
-        for tensor in model.graph.initializer:
+        for tensor in onnx.load(target).graph.initializer:
             for ending in ("_scale", "_zero_point"):
                 if tensor.name.endswith(ending):
-                    values = onnx.numpy_helper.to_array(tensor)
-                    found.setdefault(tensor.name[: -len(ending)], {})[ending[1:]] = [float(value) for value in np.atleast_1d(values)]
+                    values = np.atleast_1d(onnx.numpy_helper.to_array(tensor))
+                    found.setdefault(tensor.name[: -len(ending)], {})[ending[1:]] = [float(value) for value in values]
         result["parameters"][name] = found
-    return result
+    os.remove(target)
+    return {**result, "used": Watched.used}
 
 
 if __name__ == "__main__":
-    import onnx.version_converter
-
     command, *arguments = sys.argv[1:]
     numbers = [int(argument) if argument.isdigit() else argument for argument in arguments]
     answer = {"convert": convert, "quantize": quantize, "ranges": ranges}[command](*numbers)
