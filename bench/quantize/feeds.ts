@@ -1,6 +1,7 @@
 /** A data set as plain arrays for other people's tools: one row a run, the states of sequences as the original model makes them. */
-import { dirname, join } from 'node:path';
+
 import { renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { DataSet } from '../../lib/compiler/data/data-set.js';
 import { openSession, type RuntimeTensor } from '../../lib/compiler/runtime/session.js';
 import { type NpzArray, writeNpz } from './data/npz.js';

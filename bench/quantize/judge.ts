@@ -1,6 +1,6 @@
 /** Every model of a case on the same holdout samples: the task metric, and how far it is from the original. */
 import type { SessionSettings } from '../../lib/artifact/manifest.js';
-import { evaluate, evaluateOriginal, type Evaluation } from '../../lib/compiler/metrics/evaluate.js';
+import { type Evaluation, evaluate, evaluateOriginal } from '../../lib/compiler/metrics/evaluate.js';
 import { metricFor } from '../../lib/compiler/metrics/metric-for.js';
 import { RecordedSet } from '../../lib/compiler/metrics/recorded-set.js';
 import type { PreparedBenchModel } from './prepared-model.js';
@@ -43,7 +43,9 @@ export async function openJudge(model: PreparedBenchModel): Promise<Judge> {
       samples: set.ids.length,
       original: verdictOf(await evaluateOriginal(set, metrics)),
       judge: async (path, settings) =>
-        verdictOf(await evaluate(path, set, { metrics, sessions: SESSIONS, ...(settings === undefined ? {} : { settings }) })),
+        verdictOf(
+          await evaluate(path, set, { metrics, sessions: SESSIONS, ...(settings === undefined ? {} : { settings }) }),
+        ),
       [Symbol.asyncDispose]: () => set[Symbol.asyncDispose](),
     };
   } catch (error) {

@@ -19,7 +19,9 @@ export interface BenchModel {
   readonly files?: readonly string[];
   readonly data: DataSource;
   /** `inputs` of model.json. */
-  readonly inputs?: Readonly<Record<string, { readonly value: number } | { readonly shape: readonly (number | null)[] }>>;
+  readonly inputs?: Readonly<
+    Record<string, { readonly value: number } | { readonly shape: readonly (number | null)[] }>
+  >;
   readonly task: Task;
   /** Of labels where there are any, else of agreement with the original. */
   readonly metric: string;
@@ -88,7 +90,18 @@ export const BENCH_MODELS: readonly BenchModel[] = [
       type: 'image-classification',
       image: { input: 'image', width: 224, height: 224, resize: 'stretch', layout: 'NCHW', ...grayscale },
       output: 'logits',
-      labels: ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'],
+      labels: [
+        'T-shirt/top',
+        'Trouser',
+        'Pullover',
+        'Dress',
+        'Coat',
+        'Sandal',
+        'Shirt',
+        'Sneaker',
+        'Bag',
+        'Ankle boot',
+      ],
       activation: 'softmax',
     },
     metric: 'accuracy',

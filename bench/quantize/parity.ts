@@ -54,11 +54,16 @@ export async function parityOf(model: PreparedBenchModel): Promise<Parity> {
 function parametersBeside({ used, parameters }: PeerRanges, model: Model): Pick<Parity, 'tensors' | 'different'> {
   const different: string[] = [];
   let tensors = 0;
-  const compare = (name: string, theirs: PeerParameters, ours: { scale: readonly number[]; zeroPoint: readonly number[] }) => {
+  const compare = (
+    name: string,
+    theirs: PeerParameters,
+    ours: { scale: readonly number[]; zeroPoint: readonly number[] },
+  ) => {
     tensors++;
     const isEqual = (one: readonly number[], other: readonly number[] = []) =>
       one.length === other.length && one.every((value, index) => Object.is(value, other[index]));
-    if (!isEqual(ours.scale, theirs.scale) || !isEqual(ours.zeroPoint.map(unsignedZero), theirs.zero_point)) different.push(name);
+    if (!isEqual(ours.scale, theirs.scale) || !isEqual(ours.zeroPoint.map(unsignedZero), theirs.zero_point))
+      different.push(name);
   };
   const weights = weightsOf(model);
   for (const dataType of ['uint8', 'int8'] as const) {
@@ -68,7 +73,11 @@ function parametersBeside({ used, parameters }: PeerRanges, model: Model): Pick<
       if (range !== undefined) {
         compare(name, theirs, activationParameters(name, { min: range[0], max: range[1] }, { dataType }));
       } else if (weight?.value.initializer !== undefined) {
-        compare(name, theirs, weightParameters(name, weight.value.initializer, { dataType: 'int8', axis: weight.axis }));
+        compare(
+          name,
+          theirs,
+          weightParameters(name, weight.value.initializer, { dataType: 'int8', axis: weight.axis }),
+        );
       }
     }
   }

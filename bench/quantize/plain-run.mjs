@@ -1,6 +1,7 @@
 /** Plain inference, for its peak memory: onnxruntime-node as people use it, a few runs on a made-up input. `node plain-run.mjs MODEL` */
-import { createRequire } from 'node:module';
+
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 const { InferenceSession, Tensor } = createRequire(import.meta.url)('onnxruntime-node');
 const session = await InferenceSession.create(process.argv[2], { logSeverityLevel: 3 });

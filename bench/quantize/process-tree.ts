@@ -24,7 +24,11 @@ export interface TreeOptions {
 
 const LOOK_EVERY_MS = 25;
 
-export async function runTree(command: string, parameters: readonly string[], options: TreeOptions = {}): Promise<TreeRun> {
+export async function runTree(
+  command: string,
+  parameters: readonly string[],
+  options: TreeOptions = {},
+): Promise<TreeRun> {
   const start = performance.now();
   const child = spawn(command, parameters, {
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', ...options.environment },
