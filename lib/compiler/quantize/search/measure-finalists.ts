@@ -71,6 +71,7 @@ export async function measureFinalists(options: FinalistsOptions): Promise<Final
       holds: chosen.result.holds,
       session: search.session,
       original: first,
+      untouchedBytes,
       timing,
       timings,
       refused,
