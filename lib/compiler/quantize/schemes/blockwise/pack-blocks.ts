@@ -53,6 +53,7 @@ function packZeroPoints(
     for (let block = 0; block < blocks; block++) {
       put(packed, start + block, zeroPoint[column * blocks + block] ?? middle, bits);
     }
+    if (bits === 4 && blocks % 2 === 1) put(packed, start + blocks, middle, bits);
   }
   return Tensor.fromTyped('uint8', [columns, bytes], packed);
 }

@@ -109,14 +109,24 @@ function rangeOf(numbers: Float32Array, start: number, length: number, stride: n
 function symmetricBlock({ min, max }: Range, bits: number) {
   const middle = 2 ** (bits - 1);
   const largest = Math.abs(max) > Math.abs(min) ? max : min;
-  return { scale: Math.fround(largest / -middle), zeroPoint: middle };
+  return { scale: normal(largest / -middle), zeroPoint: middle };
 }
 
 function asymmetricBlock(range: Range, highest: number) {
   const [min, max] = [Math.min(range.min, 0), Math.max(range.max, 0)];
-  const scale = Math.fround(Math.fround(max - min) / highest);
-  const zeroPoint = scale === 0 ? min : Math.fround(0 - Math.fround(min / scale));
+  const width = Math.fround(max - min);
+  // Where the width itself is beyond float32 the double serves.
+  const scale = normal((Number.isFinite(width) ? width : max - min) / highest);
+  const zeroPoint = scale === 0 ? 0 : Math.fround(0 - Math.fround(min / scale));
   return { scale, zeroPoint: clamp(roundHalfAway(zeroPoint), highest) };
+}
+
+const SMALLEST_NORMAL = 2 ** -126;
+
+/** The reciprocal of a smaller scale would be infinite: the block is zeros. The sign of a zero is kept, as onnxruntime does. */
+function normal(scale: number): number {
+  const rounded = Math.fround(scale);
+  return Math.abs(rounded) < SMALLEST_NORMAL ? 0 * rounded : rounded;
 }
 
 function clamp(number: number, highest: number): number {
