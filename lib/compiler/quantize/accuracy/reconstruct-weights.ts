@@ -56,8 +56,7 @@ const MAXIMUM_SUM_BYTES = 512 * 2 ** 20;
 const ROWS_PER_RUN = 512;
 
 /**
- * Chooses the integers of every layer with an int8 or blockwise recipe by what its outputs lose on the data. The model is as it was
- * afterwards.
+ * Chooses the integers of every layer with an int8 or blockwise recipe by what its outputs lose on the data.
  * @param model normalized, with the weights that activations are to be computed with
  */
 export async function reconstructWeights(

@@ -2,7 +2,7 @@
  * Names for constants of single nodes, so that a plan can change one that other nodes read too, or a bias that is not there yet. A plan's
  * weights are named by their initializers; where that does not do, by the node's first output and the input: `conv1#2`.
  */
-
+import { copyModel } from '../../ir/copy.js';
 import type { Model } from '../../ir/model.js';
 import type { Node } from '../../ir/node.js';
 import type { Tensor } from '../../ir/tensor.js';
@@ -41,4 +41,15 @@ export function fillSlots(model: Model, weights: ReadonlyMap<string, Tensor>): R
 /** The tensor of a slot: what a plan puts there, else what the node has. */
 export function tensorOf(node: Node, index: number, weights: ReadonlyMap<string, Tensor>): Tensor | undefined {
   return weights.get(slotOf(node, index)) ?? node.constantInput(index);
+}
+
+/** A copy of a model with a plan's float32 weights in place of its own. */
+export function withWeights(original: Model, weights: ReadonlyMap<string, Tensor>): Model {
+  const model = copyModel(original);
+  const filled = fillSlots(model, weights);
+  for (const value of model.graph.initializers) {
+    const tensor = filled.has(value.name) ? undefined : weights.get(value.name);
+    if (tensor !== undefined) value.initializer = tensor;
+  }
+  return model;
 }
