@@ -54,6 +54,7 @@ const rooms = {
     'lib/compiler/metrics',
   ],
   'lib/compiler/report': ['lib/errors', 'lib/artifact', 'lib/compiler/metrics', 'lib/compiler/quantize'],
+  'lib/compiler/optimize': ['lib/errors', 'lib/artifact', 'lib/compiler'],
   'lib/compiler/build': ['lib/errors', 'lib/artifact', 'lib/compiler'],
   'lib/constructs': ['lib/errors', 'lib/artifact'],
   'lib/local': ['lib/errors', 'lib/artifact', 'lib/protocol'],

@@ -1,8 +1,8 @@
 /** A request as API Gateway's HTTP APIs hand it to a function (payload format 2.0): what the function's own code understands. */
 import { randomUUID } from 'node:crypto';
+import { ConfigurationError } from '../../errors.js';
 import { encodeTensor } from '../../protocol/infer-response.js';
 import type { NamedTensor } from '../../protocol/tensor.js';
-import { ConfigurationError } from '../../errors.js';
 
 /** Of an event: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const MAX_EVENT_BYTES = 6 * 1024 * 1024;

@@ -6,6 +6,7 @@
 
 import { roundHalfToEven } from '../parameters/rounding.js';
 import { cholesky } from './cholesky.js';
+import { LARGEST_PAIR } from './saturating-pairs.js';
 
 /** real = (integer - zeroPoint) · scale; a scale of 0 has the zero point only. */
 export interface Grid {
@@ -22,6 +23,8 @@ export interface ReconstructionProblem {
   readonly gram: Float64Array;
   readonly lowest: number;
   readonly highest: number;
+  /** Whether integers 2i and 2i + 1 of a row, where they have one sign, must not add up to more than LARGEST_PAIR. Default false. */
+  readonly limitsPairs?: boolean;
   /** The grid of element `k` of a row. */
   gridOf(row: number, k: number): Grid;
 }
@@ -128,10 +131,11 @@ function transpose(lower: Float64Array, size: number, into: Float64Array): Float
 /**
  * Rounds rows from … to, from the last position to the first.
  * @param makesUp whether a weight makes up for the errors before it; else each goes to its nearest integer
+ * @param integers zeros, to be filled
  * @returns |X (w - q)|² of each row
  */
 function roundRows(
-  { weights, depth, lowest, highest, gridOf }: ReconstructionProblem,
+  { weights, depth, lowest, highest, limitsPairs = false, gridOf }: ReconstructionProblem,
   { factor, added }: Factored,
   order: Int32Array,
   from: number,
@@ -154,7 +158,11 @@ function roundRows(
       const sum = sums[lane] ?? 0;
       const wanted = makesUp ? (weight + sum / pivot) / scale : Math.fround(weight / scale);
       const rounded = scale === 0 ? zeroPoint : roundHalfToEven(wanted) + zeroPoint;
-      const integer = Math.max(lowest, Math.min(rounded, highest));
+      // 0 where the neighbour is still to be rounded.
+      const neighbour = limitsPairs && (k ^ 1) < depth ? (integers[lane * depth + (k ^ 1)] ?? 0) : 0;
+      const top = neighbour > 0 ? Math.min(highest, LARGEST_PAIR - neighbour) : highest;
+      const bottom = neighbour < 0 ? Math.max(lowest, -LARGEST_PAIR - neighbour) : lowest;
+      const integer = Math.max(bottom, Math.min(rounded, top));
       integers[lane * depth + k] = integer;
       const error = weight - (integer - zeroPoint) * scale;
       errors[p * LANES + lane] = error;

@@ -1,4 +1,5 @@
 /** Rounding by reconstruction for the layers of a plan: from calibration data to integers that a lock can carry. */
+import type { Recipe } from '../../../artifact/recipe.js';
 import type { DataSet } from '../../data/data-set.js';
 import type { Model } from '../../ir/model.js';
 import type { Tensor } from '../../ir/tensor.js';
@@ -6,17 +7,11 @@ import type { QuantizedWeight } from '../plan.js';
 import type { Assignment } from '../scheme.js';
 import { GramMatrix } from './gram-matrix.js';
 import { type LayerInputs, layerInputsOf } from './layer-inputs.js';
-import { reconstructRows } from './reconstruct-rows.js';
+import { type LayerProblem, reconstructLayer } from './reconstruct-layer.js';
+import { maySaturate } from './saturation-guard.js';
 import { type StreamOptions, streamValues } from './stream-values.js';
-import {
-  gatherIntegers,
-  gridOf,
-  refineScales,
-  scatterIntegers,
-  type WeightGrids,
-  weightGridsOf,
-} from './weight-grids.js';
-import { gatherRows, type WeightMatrix, weightMatricesOf } from './weight-matrix.js';
+import { weightGridsOf } from './weight-grids.js';
+import { type WeightMatrix, weightMatricesOf } from './weight-matrix.js';
 
 export interface ReconstructWeightsOptions extends StreamOptions {
   /** float32 weights that replace the model's, by the initializer's name. */
@@ -25,6 +20,8 @@ export interface ReconstructWeightsOptions extends StreamOptions {
   readonly rowsPerRun?: number;
   /** Bytes of the sums that are held at a time; layers beyond them wait for another pass over the data. Default 512 MiB. */
   readonly maximumSumBytes?: number;
+  /** Whether the integers must not saturate on x64 without VNNI, where recipes multiply them by uint8. Default false. */
+  readonly guardsSaturation?: boolean;
   /** Told each layer that is done. */
   readonly onProgress?: (done: number, count: number) => void;
 }
@@ -44,9 +41,7 @@ export interface ReconstructedWeights {
   readonly declined: readonly { readonly node: string; readonly reason: string }[];
 }
 
-interface Layer {
-  readonly matrix: WeightMatrix;
-  readonly grids: WeightGrids;
+interface Layer extends LayerProblem {
   readonly inputs: LayerInputs;
 }
 
@@ -56,8 +51,7 @@ const MAXIMUM_SUM_BYTES = 512 * 2 ** 20;
 const ROWS_PER_RUN = 512;
 
 /**
- * Chooses the integers of every layer with an int8 or blockwise recipe by what its outputs lose on the data. The model is as it was
- * afterwards.
+ * Chooses the integers of every layer with an int8 or blockwise recipe by what its outputs lose on the data.
  * @param model normalized, with the weights that activations are to be computed with
  */
 export async function reconstructWeights(
@@ -71,7 +65,7 @@ export async function reconstructWeights(
   for (const { node, recipe } of assignments) {
     for (const original of weightMatricesOf(node)) {
       const matrix = { ...original, tensor: options.weights?.get(original.value.name) ?? original.tensor };
-      const layer = layerOf(matrix, recipe);
+      const layer = layerOf(matrix, recipe, options.guardsSaturation ?? false);
       if (typeof layer === 'string') declined.push({ node: node.describe(), reason: layer });
       else layers.push(layer);
     }
@@ -82,7 +76,8 @@ export async function reconstructWeights(
     const sums = await gatherSums(model, pass, data, options);
     for (const layer of pass) {
       options.signal?.throwIfAborted();
-      const result = reconstruct(layer, sums.get(layer.inputs.key) ?? [], options);
+      const grams = (sums.get(layer.inputs.key) ?? []).map((sum) => sum.finish());
+      const result = reconstructLayer(layer, grams, options);
       const { node, value } = layer.matrix;
       if (typeof result === 'string') declined.push({ node: node.describe(), reason: result });
       else {
@@ -95,14 +90,15 @@ export async function reconstructWeights(
   return { quantizedWeights, layers: reconstructed, declined };
 }
 
-function layerOf(matrix: WeightMatrix, recipe: Assignment['recipe']): Layer | string {
+function layerOf(matrix: WeightMatrix, recipe: Recipe, guardsSaturation: boolean): Layer | string {
   const { value, tensor } = matrix;
   if (value.uses.size > 1) return `'${value.name}' serves several nodes`;
   if (recipe.scheme === 'int8-weight-only' && tensor.byteLength < SMALLEST_WEIGHT) return 'its weights are too small';
   const grids = weightGridsOf(matrix, recipe);
   if (typeof grids === 'string') return grids;
   const inputs = layerInputsOf(matrix);
-  return typeof inputs === 'string' ? inputs : { matrix, grids, inputs };
+  if (typeof inputs === 'string') return inputs;
+  return { matrix, grids, inputs, limitsPairs: guardsSaturation && maySaturate(matrix, recipe) };
 }
 
 function sumBytes({ matrix, inputs }: Layer): number {
@@ -155,61 +151,4 @@ async function gatherSums(
     }
   }
   return sums;
-}
-
-function reconstruct(
-  { matrix, grids }: Layer,
-  sums: readonly GramMatrix[],
-  options: ReconstructWeightsOptions,
-): { readonly weight: QuantizedWeight; readonly gain: number } | string {
-  const { rows, depth, rowsPerGroup } = matrix;
-  const weights = gatherRows(matrix);
-  const grams = sums.map((sum) => sum.finish());
-  const own = grids.weight.parameters.scale;
-  const refined = refineScales(matrix, grids, weights, (row, k) => {
-    return grams[Math.floor(row / rowsPerGroup)]?.[k * depth + k] ?? 0;
-  });
-  // Groups whose inputs say nothing keep the nearest integers.
-  const integers = gatherIntegers(matrix, grids);
-  const scale = [...own];
-  // Scales that rows of several groups share have to be chosen for all of them.
-  const isShared = own.length < rows;
-  let [error, nearestError, reconstructed] = [0, 0, 0];
-  for (const [group, gram] of grams.entries()) {
-    const first = group * rowsPerGroup;
-    const problem = {
-      weights: weights.subarray(first * depth, (first + rowsPerGroup) * depth),
-      rows: rowsPerGroup,
-      depth,
-      gram,
-      lowest: grids.lowest,
-      highest: grids.highest,
-    };
-    const attempts = (isShared ? [own] : [own, refined]).map((scales) => {
-      const at = gridOf(grids, scales);
-      return { scales, result: reconstructRows({ ...problem, gridOf: (row, k) => at(first + row, k) }, options) };
-    });
-    const usual = attempts[0]?.result;
-    if (usual === undefined) continue;
-    reconstructed += rowsPerGroup;
-    for (let row = 0; row < rowsPerGroup; row++) {
-      let [best, smallest] = [attempts[0], usual.errors[row] ?? 0];
-      for (const attempt of attempts) {
-        const found = attempt.result?.errors[row] ?? Number.POSITIVE_INFINITY;
-        if (found < smallest) [best, smallest] = [attempt, found];
-      }
-      if (best?.result === undefined) continue;
-      integers.set(best.result.integers.subarray(row * depth, (row + 1) * depth), (first + row) * depth);
-      for (let k = 0; k < depth; k++) {
-        const index = grids.scaleIndexOf(first + row, k);
-        scale[index] = best.scales[index] ?? 0;
-      }
-      error += smallest;
-      nearestError += usual.nearestErrors[row] ?? 0;
-    }
-  }
-  if (reconstructed === 0) return 'its inputs are all zero, or not finite';
-  const parameters = { ...grids.weight.parameters, scale };
-  const gain = error > 0 ? 10 * Math.log10(nearestError / error) : 0;
-  return { weight: { integers: scatterIntegers(matrix, grids, integers), parameters }, gain };
 }

@@ -43,7 +43,7 @@ export function guardSaturation(assignments: readonly Assignment[], options: Gua
   for (const { node, recipe } of assignments) {
     if (!multipliesUint8ByInt8(recipe)) continue;
     for (const original of weightMatricesOf(node)) {
-      if (isDepthwise(original)) continue;
+      if (!maySaturate(original, recipe)) continue;
       const { name } = original.value;
       const matrix = { ...original, tensor: options.weights?.get(name) ?? original.tensor };
       const before = quantizedWeights.get(name) ?? quantizeNearest(matrix, recipe);
@@ -57,6 +57,11 @@ export function guardSaturation(assignments: readonly Assignment[], options: Gua
     }
   }
   return { quantizedWeights, guarded, declined };
+}
+
+/** Whether integers of these weights under the recipe go through a kernel that saturates without VNNI. */
+export function maySaturate(matrix: WeightMatrix, recipe: Recipe): boolean {
+  return multipliesUint8ByInt8(recipe) && !isDepthwise(matrix);
 }
 
 /** Signed inputs take another kernel, unsigned weights too, and 7-bit weights fit. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DataSet, Feeds } from '../../data/data-set.js';
+import { copyModel } from '../../ir/copy.js';
 import type { Model } from '../../ir/model.js';
 import { writeModel } from '../../ir/serialization/write.js';
 import type { Value } from '../../ir/value.js';
@@ -27,8 +28,7 @@ const MAXIMUM_BYTES = 64 * 2 ** 20;
 const SAMPLES = 64;
 
 /**
- * Runs a model on a data set and hands out values of its main graph by name: inputs, or what nodes compute. The model is as it was
- * afterwards.
+ * Runs a model on a data set and hands out values of its main graph by name: inputs, or what nodes compute.
  * @throws RuntimeError where onnxruntime refuses the model or the data
  */
 export async function* streamValues(
@@ -124,7 +124,8 @@ class Pieces {
   }
 }
 
-async function writeWithOutputs(model: Model, names: readonly string[], path: string): Promise<void> {
+async function writeWithOutputs(original: Model, names: readonly string[], path: string): Promise<void> {
+  const model = copyModel(original);
   const wanted = new Set(names);
   const added: Value[] = [];
   for (const node of model.graph.nodes) {
@@ -132,11 +133,6 @@ async function writeWithOutputs(model: Model, names: readonly string[], path: st
       if (value !== undefined && wanted.has(value.name) && !value.isGraphOutput) added.push(value);
     }
   }
-  const outputs = [...model.graph.outputs];
-  model.graph.setOutputs([...outputs, ...added]);
-  try {
-    await writeModel(model, path, { externalData: { file: 'model.onnx.data', minimumBytes: 1024 } });
-  } finally {
-    model.graph.setOutputs(outputs);
-  }
+  model.graph.setOutputs([...model.graph.outputs, ...added]);
+  await writeModel(model, path, { externalData: { file: 'model.onnx.data', minimumBytes: 1024 } });
 }
