@@ -9,7 +9,7 @@ import { weightParameters } from '../../lib/compiler/quantize/parameters/quantiz
 import { activationParameters } from '../../lib/compiler/quantize/parameters/scale-and-zero-point.js';
 import { readModel } from '../../lib/compiler/readers/read-model.js';
 import { inferTypes } from '../../lib/compiler/runtime/infer-types.js';
-import { peerSource, runPeer } from './peers.js';
+import { peerRanges, peerSource } from './peers.js';
 import { CALIBRATION_SAMPLES, type PreparedBenchModel } from './prepared-model.js';
 
 export interface Parity {
@@ -41,7 +41,7 @@ export async function parityOf(model: PreparedBenchModel): Promise<Parity> {
   const source = await peerSource(model);
   const target = `${source}.${process.pid}.ranges`;
   try {
-    const { answer } = await runPeer('ranges', source, model.feeds, String(CALIBRATION_SAMPLES), target);
+    const answer = await peerRanges(source, model.feeds, String(CALIBRATION_SAMPLES), target);
     const theirs = answer as unknown as PeerRanges;
     const graph = await readModel(source);
     await inferTypes(graph);

@@ -3,7 +3,6 @@ What people use in Python: onnxruntime.quantization, one command a process, so t
 
     peer.py convert SOURCE TARGET                          to opset 17, then its own preparation
     peer.py quantize SOURCE TARGET RECIPE FEEDS [SAMPLES]  RECIPE: dynamic[-channel] | static-{minmax,entropy,percentile}[-channel]
-    peer.py ranges SOURCE FEEDS SAMPLES TARGET             what MinMax records, and what becomes of it
 
 FEEDS is an .npz archive with an array per input, one sample a row. Prints one JSON object.
 """
@@ -15,9 +14,8 @@ import numpy as np
 import onnx
 import onnx.version_converter
 import onnxruntime
-import onnxruntime.quantization.quantize
 from onnxruntime.quantization import (
-    CalibrationDataReader, CalibrationMethod, QDQQuantizer, QuantFormat, QuantType, create_calibrator, quantize_dynamic, quantize_static)
+    CalibrationDataReader, CalibrationMethod, QuantFormat, quantize_dynamic, quantize_static)
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 OPSET = 17
@@ -68,42 +66,10 @@ def quantize(source, target, recipe, feeds, samples=None):
     return {}
 
 
-class Watched(QDQQuantizer):
-    """Keeps what ranges its parameters come from: Relu's and Softmax's are not as recorded."""
-
-    used = None
-
-    def quantize_model(self):
-        Watched.used = {name: [float(bound) for bound in data.range_value] for name, data in self.tensors_range.items()}
-        return super().quantize_model()
-
-
-def ranges(source, feeds, samples, target):
-    calibrator = create_calibrator(source, None, augmented_model_path=f"{target}.augmented.onnx", calibrate_method=CalibrationMethod.MinMax)
-    calibrator.collect_data(Feeds(feeds, samples))
-    recorded = {name: [float(bound) for bound in data.range_value] for name, data in calibrator.compute_data().data.items()}
-    os.remove(f"{target}.augmented.onnx")
-    result = {"recorded": recorded, "parameters": {}}
-    onnxruntime.quantization.quantize.QDQQuantizer = Watched
-    for name, activations in {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}.items():
-        quantize_static(
-            source, target, Feeds(feeds, samples), quant_format=QuantFormat.QDQ, per_channel=True, activation_type=activations,
-            weight_type=QuantType.QInt8)
-        found = {}
-        for tensor in onnx.load(target).graph.initializer:
-            for ending in ("_scale", "_zero_point"):
-                if tensor.name.endswith(ending):
-                    values = np.atleast_1d(onnx.numpy_helper.to_array(tensor))
-                    found.setdefault(tensor.name[: -len(ending)], {})[ending[1:]] = [float(value) for value in values]
-        result["parameters"][name] = found
-    os.remove(target)
-    return {**result, "used": Watched.used}
-
-
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     numbers = [int(argument) if argument.isdigit() else argument for argument in arguments]
-    answer = {"convert": convert, "quantize": quantize, "ranges": ranges}[command](*numbers)
+    answer = {"convert": convert, "quantize": quantize}[command](*numbers)
     with open("/proc/self/status") as status:
         peak = next(line.split()[1] for line in status if line.startswith("VmHWM"))
     print(json.dumps({**answer, "peakBytes": int(peak) * 1024}))

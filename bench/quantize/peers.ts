@@ -9,6 +9,7 @@ import { QUANTIZATION_REQUIREMENTS } from '../../test/support/quantization-pytho
 import type { PreparedBenchModel } from './prepared-model.js';
 
 const script = join(import.meta.dirname, 'peer.py');
+const rangesScript = join(import.meta.dirname, 'peer_ranges.py');
 const cache = join(import.meta.dirname, '../../.cache/quantize');
 const run = promisify(execFile);
 /** Longer than any recipe takes. */
@@ -36,12 +37,21 @@ export interface PeerAnswer {
 }
 
 /** One command of peer.py. @throws Error with the last of what it wrote */
-export async function runPeer(...parameters: readonly string[]): Promise<PeerAnswer> {
+export function runPeer(...parameters: readonly string[]): Promise<PeerAnswer> {
+  return runScript(script, parameters);
+}
+
+/** What peer_ranges.py answers. @throws Error with the last of what it wrote */
+export async function peerRanges(...parameters: readonly string[]): Promise<PeerAnswer['answer']> {
+  return (await runScript(rangesScript, parameters)).answer;
+}
+
+async function runScript(path: string, parameters: readonly string[]): Promise<PeerAnswer> {
   const python = pythonWith(QUANTIZATION_REQUIREMENTS);
   const start = performance.now();
   try {
     const options = { timeout: LIMIT_MS, maxBuffer: 2 ** 28, env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' } };
-    const { stdout } = await run(python, [script, ...parameters], options);
+    const { stdout } = await run(python, ['-B', path, ...parameters], options);
     const answer = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
     return { seconds: (performance.now() - start) / 1000, peakBytes: answer.peakBytes, answer };
   } catch (error) {
