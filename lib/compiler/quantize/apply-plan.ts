@@ -1,8 +1,7 @@
 /** Turns a plan into a model: the one way from a search, a lock or a command to quantized bytes. */
-import type { QuantizationParameters, Recipe } from '../../artifact/recipe.js';
+import type { QuantizationParameters } from '../../artifact/recipe.js';
 import { ConfigurationError } from '../../errors.js';
 import type { Model } from '../ir/model.js';
-import type { Node } from '../ir/node.js';
 import type { Tensor } from '../ir/tensor.js';
 import { forEachGraph, graphsOf, nodesOf } from '../ir/traversal.js';
 import { validateStructure } from '../ir/validation.js';
@@ -18,6 +17,9 @@ import type { Assignment, SchemeContext, SchemeRewrite } from './scheme.js';
 import { SCHEME_REWRITES } from './schemes/registry.js';
 
 type Declined = AppliedPlan['declined'][number];
+
+/** A node may be gone when it is declined; its name is not. */
+type NamedAssignment = Assignment & { readonly output: string };
 
 /**
  * Rewrites a normalized model in place. Names, order and types of its inputs and outputs stay. The same model and plan give the same
@@ -38,7 +40,11 @@ export function applyPlan(model: Model, plan: QuantizationPlan): AppliedPlan {
     if (all.length === 0) continue;
     const reason = raiseOpset(model, rewrite);
     const standing = all.filter(({ node }) => node.graph !== undefined);
-    if (reason !== undefined) declined.push(...standing.map(({ node }) => ({ node: nameOf(node), reason })));
+    for (const { node, output } of all) {
+      if (node.graph === undefined)
+        declined.push({ node: output, reason: `another opset writes ${node.opType} otherwise` });
+    }
+    if (reason !== undefined) declined.push(...standing.map(({ output }) => ({ node: output, reason })));
     else {
       declined.push(...rewrite.rewrite(standing, context));
       for (const [domain, version] of Object.entries(rewrite.opsets)) {
@@ -53,12 +59,12 @@ export function applyPlan(model: Model, plan: QuantizationPlan): AppliedPlan {
 }
 
 /** Nodes by scheme, in the plan's order; found by key before anything changes. */
-function assign(model: Model, plan: QuantizationPlan, declined: Declined[]): Map<string, Assignment[]> {
+function assign(model: Model, plan: QuantizationPlan, declined: Declined[]): Map<string, NamedAssignment[]> {
   const nodes = findNodes(
     model,
     plan.recipes.map(({ node }) => node),
   );
-  const assignments = new Map<string, Assignment[]>();
+  const assignments = new Map<string, NamedAssignment[]>();
   const decline = (node: string, reason: string) => declined.push({ node, reason });
   const rewrites = new Map(SCHEME_REWRITES.map((rewrite) => [rewrite.scheme, rewrite]));
   for (const [index, { node: key, recipe }] of plan.recipes.entries()) {
@@ -70,16 +76,16 @@ function assign(model: Model, plan: QuantizationPlan, declined: Declined[]): Map
     else {
       const reason = rewrite.refusal(node, recipe);
       if (reason !== undefined) decline(key.output, reason);
-      else append(assignments, recipe, node);
+      else append(assignments, recipe.scheme, { node, recipe, output: key.output });
     }
   }
   return assignments;
 }
 
-function append(assignments: Map<string, Assignment[]>, recipe: Recipe, node: Node): void {
-  const alike = assignments.get(recipe.scheme);
-  if (alike === undefined) assignments.set(recipe.scheme, [{ node, recipe }]);
-  else alike.push({ node, recipe });
+function append(assignments: Map<string, NamedAssignment[]>, scheme: string, assignment: NamedAssignment): void {
+  const alike = assignments.get(scheme);
+  if (alike === undefined) assignments.set(scheme, [assignment]);
+  else alike.push(assignment);
 }
 
 function replaceWeights(model: Model, weights: ReadonlyMap<string, Tensor>): void {
@@ -169,8 +175,4 @@ function importDomains(model: Model, needed: ReadonlyMap<string, number>): void 
     if (domain === '' || !used.has(domain)) continue;
     model.opsetImports.set(domain, Math.max(version, model.opsetImports.get(domain) ?? 0));
   }
-}
-
-function nameOf(node: Node): string {
-  return node.outputs.find((value) => value !== undefined)?.name ?? node.describe();
 }
