@@ -10,6 +10,7 @@ import { constantsToInitializers } from '../passes/constants-to-initializers.js'
 import { convertOpset } from '../passes/convert-opset.js';
 import { forgetComputedTypes } from '../passes/forget-computed-types.js';
 import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
+import { fillSlots } from './accuracy/weight-slots.js';
 import { findNodes } from './node-key.js';
 import type { AppliedPlan, QuantizationPlan, QuantizedWeight } from './plan.js';
 import type { Assignment, SchemeContext, SchemeRewrite } from './scheme.js';
@@ -89,9 +90,11 @@ function append(assignments: Map<string, NamedAssignment[]>, scheme: string, ass
 
 function replaceWeights(model: Model, weights: ReadonlyMap<string, Tensor>): void {
   if (weights.size === 0) return;
+  const filled = fillSlots(model, weights);
   const initializers = initializersByName(model);
   let reshaped = false;
   for (const [name, tensor] of weights) {
+    if (filled.has(name)) continue;
     const values = initializers.get(name) ?? [];
     const [value] = values;
     if (value?.initializer === undefined || values.length > 1) {
