@@ -1,5 +1,5 @@
 /** Small constants that several nodes read become one for each reader, so that one reader's can change in size and not the others'. */
-import { forEachGraph } from '../ir/traversal.js';
+import type { forEachGraph } from '../ir/traversal.js';
 import type { Value } from '../ir/value.js';
 import type { ImmediatePass } from './pass.js';
 

@@ -82,14 +82,8 @@ class Builder implements DependencyGraph, RuleScope {
     const labelled = [...dependenciesOf(node)].some((value) => this.labels.has(value));
     const rule = ruleFor(node, opset);
     if (!labelled && !MAKERS.has(node.opType)) return;
-    for (const [, subgraph] of node.subgraphs()) {
-      if (labelled) return this.block(node, `the graph '${subgraph.name}' inside it reads it`);
-    }
-    if (rule === undefined) {
-      if (labelled) this.block(node, 'pruning does not know the operator');
-      return;
-    }
-    rule(node, this);
+    if (rule !== undefined) rule(node, this);
+    else if (labelled) this.block(node, 'pruning does not know the operator');
   }
 
   labelsOf(value: Value | undefined): Labels | undefined {
@@ -134,7 +128,8 @@ class Builder implements DependencyGraph, RuleScope {
     if (value.initializer === undefined || value.uses.size !== 1 || this.overridable.has(value)) {
       return `'${value.name}' serves more than one reader and cannot change`;
     }
-    return value.initializer.elementType === 'int64' ? undefined : `'${value.name}' is not int64`;
+    const { elementType } = value.initializer;
+    return elementType === 'int64' || elementType === 'int32' ? undefined : `'${value.name}' is ${elementType}`;
   }
 
   block(node: Node, why: string): void {
@@ -164,7 +159,8 @@ class Builder implements DependencyGraph, RuleScope {
 }
 
 function ruleFor(node: Node, opset: number): Rule | undefined {
-  if (node.domain === 'com.microsoft') return Object.hasOwn(CONTRIB_RULES, node.opType) ? CONTRIB_RULES[node.opType] : undefined;
+  if (node.domain === 'com.microsoft')
+    return Object.hasOwn(CONTRIB_RULES, node.opType) ? CONTRIB_RULES[node.opType] : undefined;
   if (node.domain !== '' || opset < MINIMUM_OPSET) return undefined;
   return Object.hasOwn(RULES, node.opType) ? RULES[node.opType] : undefined;
 }

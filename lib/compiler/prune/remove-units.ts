@@ -24,17 +24,21 @@ export function constantsWithout(graph: DependencyGraph, removed: ReadonlySet<nu
     if (value.initializer !== undefined) constants.set(value.name, takeIndices(value.initializer, axes));
   }
   for (const { value, compute } of graph.replacements) {
-    const tensor = Tensor.int64(compute(stays));
-    if (String(tensor.bytes()) !== String(value.initializer?.bytes())) constants.set(value.name, tensor);
+    const before = value.initializer;
+    const numbers = compute(stays);
+    if (before === undefined || String(numbers) === String(before.numbers())) continue;
+    constants.set(value.name, Tensor.fromNumbers(before.elementType, [numbers.length], numbers));
   }
   for (const { value, index, compute } of graph.edits) {
     const tensor = constants.get(value.name) ?? value.initializer;
     if (tensor === undefined) continue;
-    const elements = BigInt64Array.from(tensor.typed() as BigInt64Array);
-    const number = BigInt(compute(stays));
-    if (elements[index] === number) continue;
-    elements[index] = number;
-    constants.set(value.name, Tensor.fromTyped('int64', tensor.dims, elements));
+    const number = compute(stays);
+    // Bounds may lie beyond what a number holds: elements that stay are kept as they are.
+    const elements = tensor.typed().slice() as BigInt64Array | Int32Array;
+    if (Number(elements[index]) === number) continue;
+    if (elements instanceof BigInt64Array) elements[index] = BigInt(number);
+    else elements[index] = number;
+    constants.set(value.name, Tensor.fromTyped(tensor.elementType, tensor.dims, elements));
   }
   return constants;
 }

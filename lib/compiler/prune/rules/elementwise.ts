@@ -7,7 +7,9 @@ const UNARY =
     ' ',
   );
 const BROADCASTING =
-  'Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor'.split(' ');
+  'Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or PRelu Pow Sub Sum Where Xor'.split(
+    ' ',
+  );
 
 const unary: Rule = (node, scope) => {
   const labels = scope.labelsOf(node.input(0));

@@ -50,7 +50,8 @@ const pad: Rule = (node, scope) => {
   const labels = scope.labelsOf(node.input(0));
   const pads = node.constantInput(1)?.numbers();
   const axes = node.input(3) === undefined ? labels?.map((_, axis) => axis) : node.constantInput(3)?.numbers();
-  if (labels === undefined || pads === undefined || axes === undefined) return scope.block(node, 'its pads are computed');
+  if (labels === undefined || pads === undefined || axes === undefined)
+    return scope.block(node, 'its pads are computed');
   const padded = axes.filter((_, position) => pads[position] !== 0 || pads[position + axes.length] !== 0);
   const positions = padded.map((axis) => fromFront(axis, labels.length));
   blockAxes(scope, labels, positions, `${node.describe()} pads it`);
@@ -64,7 +65,8 @@ const expand: Rule = (node, scope) => {
   const labels = scope.labelsOf(node.input(0));
   const value = node.input(1);
   const shape = node.constantInput(1)?.numbers();
-  if (labels === undefined || value === undefined || shape === undefined) return scope.block(node, 'its shape is computed');
+  if (labels === undefined || value === undefined || shape === undefined)
+    return scope.block(node, 'its shape is computed');
   const rank = Math.max(labels.length, shape.length);
   const out = Array.from({ length: rank }, (_, axis) => {
     const ids = labels.at(axis - rank);
@@ -97,11 +99,17 @@ const shape: Rule = (node, scope) => {
   const labels = scope.labelsOf(node.input(0)) ?? [];
   const start = fromFront(node.int('start', 0), labels.length);
   const end = fromFront(node.int('end', labels.length), labels.length);
-  const output = node.output();
   const read = new Set<number>();
-  for (const use of output.uses) {
-    const axes = use.kind === 'input' ? elementsRead(use.node, end - start) : undefined;
-    for (const axis of axes ?? labels.keys()) read.add(axes === undefined ? axis : axis + start);
+  const values = [node.output()];
+  for (const value of values) {
+    for (const use of value.uses) {
+      if (use.kind === 'input' && use.node.is('Cast', 'Identity')) {
+        values.push(use.node.output());
+        continue;
+      }
+      const axes = use.kind === 'input' ? elementsRead(use.node, end - start) : undefined;
+      for (const axis of axes ?? labels.keys()) read.add(axes === undefined ? axis : axis + start);
+    }
   }
   blockAxes(scope, labels, read, `its size is computed with, after ${node.describe()}`);
 };
@@ -109,7 +117,10 @@ const shape: Rule = (node, scope) => {
 /** Which elements of a vector a node picks; undefined for all. */
 function elementsRead(node: Node, length: number): number[] | undefined {
   if (node.is('Gather') && node.int('axis', 0) === 0) {
-    return node.constantInput(1)?.numbers().map((index) => fromFront(index, length));
+    return node
+      .constantInput(1)
+      ?.numbers()
+      .map((index) => fromFront(index, length));
   }
   if (!node.is('Slice') || (node.input(4) !== undefined && node.constantInput(4)?.numbers()[0] !== 1)) return undefined;
   const [start, end] = [1, 2].map((index) => Number(node.constantInput(index)?.typed()[0] ?? Number.NaN));

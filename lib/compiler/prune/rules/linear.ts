@@ -90,15 +90,13 @@ const gemm: Rule = (node, scope) => {
 };
 
 /** Gemm's third input, broadcast to [rows, columns]. */
-function addMatrix(
-  node: Node,
-  rows: Int32Array | undefined,
-  columns: Int32Array | undefined,
-  scope: RuleScope,
-): void {
+function addMatrix(node: Node, rows: Int32Array | undefined, columns: Int32Array | undefined, scope: RuleScope): void {
   if (node.input(2) === undefined) return;
   const constant = node.constantInput(2);
-  for (const [ids, fromEnd] of [[columns, 1], [rows, 2]] as const) {
+  for (const [ids, fromEnd] of [
+    [columns, 1],
+    [rows, 2],
+  ] as const) {
     if (ids === undefined) continue;
     const axis = (constant?.dims.length ?? 0) - fromEnd;
     const size = axis < 0 ? 1 : (constant?.dims[axis] ?? 1);

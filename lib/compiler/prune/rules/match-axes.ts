@@ -13,7 +13,10 @@ export interface AxisMatch {
  */
 export function matchAxes(before: readonly Dimension[], after: readonly Dimension[]): AxisMatch[] {
   const front = walk(before, after);
-  const [i, j] = [front.reduce((sum, { from }) => sum + from.length, 0), front.reduce((sum, { to }) => sum + to.length, 0)];
+  const [i, j] = [
+    front.reduce((sum, { from }) => sum + from.length, 0),
+    front.reduce((sum, { to }) => sum + to.length, 0),
+  ];
   const [restBefore, restAfter] = [before.slice(i), after.slice(j)];
   const back = walk(restBefore.toReversed(), restAfter.toReversed()).map(({ from, to }) => ({
     from: from.map((axis) => before.length - 1 - axis).reverse(),
@@ -40,7 +43,12 @@ function walk(before: readonly Dimension[], after: readonly Dimension[]): AxisMa
 }
 
 /** The shortest run of fixed axes on either side with the same number of elements. */
-function blockAt(before: readonly Dimension[], after: readonly Dimension[], i: number, j: number): AxisMatch | undefined {
+function blockAt(
+  before: readonly Dimension[],
+  after: readonly Dimension[],
+  i: number,
+  j: number,
+): AxisMatch | undefined {
   const [from, to] = [[i], [j]];
   let [a, b] = [before[i], after[j]];
   while (typeof a === 'number' && typeof b === 'number' && a !== b) {

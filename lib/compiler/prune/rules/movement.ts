@@ -4,7 +4,9 @@ import type { Tensor } from '../../ir/tensor.js';
 import { countStaying, fromFront, joinAll, type Rule, type RuleScope, sizesOf } from './rule.js';
 
 const concat: Rule = (node, scope) => {
-  const rank = node.inputs.map((value) => scope.labelsOf(value)?.length ?? value?.rank).find((known) => known !== undefined);
+  const rank = node.inputs
+    .map((value) => scope.labelsOf(value)?.length ?? value?.rank)
+    .find((known) => known !== undefined);
   if (rank === undefined) return scope.block(node, 'its rank is not known');
   const joined = fromFront(node.int('axis', 0), rank);
   const out = Array.from({ length: rank }, (_, axis) =>
@@ -46,7 +48,8 @@ function alongside(node: Node, axis: number, scope: RuleScope): Int32Array | und
   for (const [index, other] of labelled.entries()) {
     if (other !== undefined) joinAll(scope, ids, other, `${node.describe()} joins different sizes`);
     else if (node.constantInput(index) !== undefined) scope.use(node, index, axis, ids, 'pass');
-    else scope.units.block(ids, `${node.describe()} joins it with '${node.input(index)?.name}', which cannot be pruned`);
+    else
+      scope.units.block(ids, `${node.describe()} joins it with '${node.input(index)?.name}', which cannot be pruned`);
   }
   return ids;
 }
@@ -103,7 +106,8 @@ function integers(tensor: Tensor | undefined): number[] | undefined {
 const slice: Rule = (node, scope) => {
   const labels = scope.labelsOf(node.input(0));
   const [starts, ends] = [1, 2].map((index) => integers(node.constantInput(index)));
-  if (labels === undefined || starts === undefined || ends === undefined) return scope.block(node, 'its bounds are computed');
+  if (labels === undefined || starts === undefined || ends === undefined)
+    return scope.block(node, 'its bounds are computed');
   const axes = node.input(3) === undefined ? starts.map((_, axis) => axis) : node.constantInput(3)?.numbers();
   const steps = node.input(4) === undefined ? starts.map(() => 1) : node.constantInput(4)?.numbers();
   if (axes === undefined || steps === undefined) return scope.block(node, 'its axes are computed');
@@ -131,7 +135,10 @@ function sliceAxis(
 ): Int32Array {
   const clamp = (bound: number) => Math.min(Math.max(bound < 0 ? bound + ids.length : bound, 0), ids.length);
   const [first, last] = [clamp(start), clamp(end)];
-  for (const [input, given, bound] of [[1, start, first], [2, end, last]] as const) {
+  for (const [input, given, bound] of [
+    [1, start, first],
+    [2, end, last],
+  ] as const) {
     const value = node.input(input);
     // 0 stays 0, and a bound beyond the end is cut to whatever the end is.
     if (value === undefined || given === 0 || given >= ids.length) continue;

@@ -81,8 +81,8 @@ function shapeInput(node: Node): ShapeInput | undefined {
   if (constant !== undefined) {
     for (const [index, element] of constant.numbers().entries()) places.push({ value, index, element });
   } else {
-    const { producer } = value;
-    if (!producer?.is('Concat') || value.soleConsumer !== node) return undefined;
+    const producer = behindCasts(value, node);
+    if (producer === undefined) return undefined;
     for (const [input, part] of producer.inputs.entries()) {
       const numbers = producer.constantInput(input)?.numbers();
       const count = numbers?.length ?? part?.staticShape?.[0];
@@ -104,6 +104,16 @@ function shapeInput(node: Node): ShapeInput | undefined {
       return scope.edit({ value: from, index, compute: (stays) => countStaying(ids, stays) });
     },
   };
+}
+
+/** The Concat that makes a shape for one reader, maybe as int32. */
+function behindCasts(value: Value, reader: Node): Node | undefined {
+  let [current, consumer] = [value, reader];
+  while (current.soleConsumer === consumer && current.producer?.is('Cast')) {
+    consumer = current.producer;
+    current = consumer.input(0) ?? current;
+  }
+  return current.soleConsumer === consumer && current.producer?.is('Concat') ? current.producer : undefined;
 }
 
 interface Place {
@@ -147,6 +157,14 @@ function relabel(
     const obstacle = edit(target.axis, target.ids);
     if (obstacle !== undefined) scope.units.block(target.ids, obstacle);
     out[target.axis] = target.ids;
+    // The axes beside the heads' stay, and are labelled all the same: their sizes must be known where they are merged again.
+    for (const axis of to) {
+      const size = outDims[axis];
+      if (axis === target.axis || typeof size !== 'number' || size < 2) continue;
+      const ids = scope.units.create(size);
+      scope.units.block(ids, `${node.describe()} splits it from the heads`);
+      out[axis] = ids;
+    }
   }
   const rest = labels.map((_, axis) => axis).filter((axis) => !handled.has(axis));
   blockAxes(scope, labels, rest, reason);

@@ -1,6 +1,7 @@
 /** Pooling, resizing and reductions: channels pass, an axis that is summed or slid over stays whole. */
-import { blockAxes, countStaying, fromFront, type Labels, type Rule, type RuleScope } from './rule.js';
+
 import type { Node } from '../../ir/node.js';
+import { blockAxes, countStaying, fromFront, type Labels, type Rule, type RuleScope } from './rule.js';
 
 const pool: Rule = (node, scope) => {
   const labels = scope.labelsOf(node.input(0)) ?? [];
@@ -61,10 +62,11 @@ function reducedAxes(node: Node, labels: Labels): number[] | undefined {
   return given.map((axis) => fromFront(axis, labels.length));
 }
 
-
 const POOLS = 'AveragePool GlobalAveragePool GlobalLpPool GlobalMaxPool LpPool MaxPool'.split(' ');
 const REDUCTIONS =
-  'ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare'.split(' ');
+  'ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare'.split(
+    ' ',
+  );
 
 export const SPATIAL_RULES: Readonly<Record<string, Rule>> = Object.fromEntries([
   ...POOLS.map((opType) => [opType, pool] as const),
