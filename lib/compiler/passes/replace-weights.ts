@@ -6,7 +6,6 @@ import { GraphError } from '../../errors.js';
 import type { Model } from '../ir/model.js';
 import type { Tensor } from '../ir/tensor.js';
 import type { Value } from '../ir/value.js';
-import { deduplicateInitializers } from './deduplicate-initializers.js';
 import { forgetComputedTypes } from './forget-computed-types.js';
 import type { ImmediatePass } from './pass.js';
 import { initializersByName, unshareConstants } from './unshare-constants.js';
@@ -15,6 +14,7 @@ import { initializersByName, unshareConstants } from './unshare-constants.js';
  * Names are those of the graph as it is, and where one is unknown or its dimensions differ, those after `unshareConstants`. A convolution
  * in groups whose weights have fewer or more output channels (ConvTranspose: input channels) has as many groups fewer or more: only whole
  * groups are ever taken out. Where dimensions changed, what was known of the computed values' types is forgotten: infer them again.
+ * Constants stay apart afterwards, so that further weights find them by name: `deduplicateInitializers` comes last.
  * @throws GraphError WEIGHT_UNKNOWN for a name that the graph does not have, WEIGHT_MISMATCH for another element type or rank
  */
 export function replaceWeights(weights: ReadonlyMap<string, Tensor>): ImmediatePass {
@@ -45,7 +45,7 @@ function replaceSameSize(model: Model, weights: ReadonlyMap<string, Tensor>): En
 }
 
 function replaceOtherSize(model: Model, entries: readonly Entry[]): void {
-  const { modified: unshared } = unshareConstants().run(model);
+  unshareConstants().run(model);
   const known = initializersByName(model.graph);
   for (const [name, tensor] of entries) {
     const value = known.get(name);
@@ -61,7 +61,6 @@ function replaceOtherSize(model: Model, entries: readonly Entry[]): void {
     adaptGroups(value, before, tensor);
   }
   forgetComputedTypes().run(model);
-  if (unshared) deduplicateInitializers().run(model);
 }
 
 function replace(value: Value, before: Tensor, tensor: Tensor): void {
