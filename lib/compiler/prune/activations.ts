@@ -35,7 +35,7 @@ export async function measureStrengths(
   options: MeasureOptions = {},
 ): Promise<Map<string, Strength>> {
   const names = new Map<string, MeasuredAxis>();
-  await using probe = await openProbe(model, [], options, (copy, values) =>
+  const extend = (copy: Model, values: ReadonlyMap<string, Value>) =>
     axes.flatMap((measured, index) => {
       const value = values.get(measured.value);
       if (value === undefined) return [];
@@ -49,8 +49,8 @@ export async function measureStrengths(
       names.set(squares.name, measured);
       names.set(size.name, measured);
       return [squares, size];
-    }),
-  );
+    });
+  await using probe = await openProbe(model, [], options, { extend });
   const sums = new Map<string, { squares: Float64Array; elements: number; runs: number }>();
   let run = 0;
   for await (const feeds of runsOf(model, data, options.runs ?? 64, options)) {

@@ -22,8 +22,8 @@ export interface LinearRows {
   readonly outputs: number;
   /** How many rows an output holds. */
   rowCount(output: FloatTensor): number;
-  /** Fills `x` with row `row` of X. */
-  inputRow(input: FloatTensor, output: FloatTensor, row: number, x: Float64Array): void;
+  /** Fills `x` with row `row` of X, for an output of these dimensions (whose channels do not matter). */
+  inputRow(input: FloatTensor, outputDims: readonly number[], row: number, x: Float64Array): void;
   outputRow(output: FloatTensor, row: number, y: Float64Array): void;
   /** W of a weight tensor, and back. */
   toMatrix(weight: Tensor): Float64Array;
@@ -101,8 +101,8 @@ function convolutionRows(node: Node, weight: Value, tensor: Tensor): LinearRows 
     inputs,
     outputs,
     rowCount: ({ data }) => data.length / Math.max(1, outputs),
-    inputRow(input, output, row, x) {
-      const [space, outSpace] = [input.dims.slice(2), output.dims.slice(2)];
+    inputRow(input, outputDims, row, x) {
+      const [space, outSpace] = [input.dims.slice(2), outputDims.slice(2)];
       const [area, outArea] = [space, outSpace].map((sizes) => sizes.reduce((a, b) => a * b, 1));
       const begin = beginPads(node, space, outSpace, kernel, strides, dilations);
       const position = coordinates(row % (outArea ?? 1), outSpace);

@@ -12,7 +12,15 @@ import { openSession, type RuntimeSession } from '../runtime/session.js';
 
 /** Where the same feeds go through several sessions; kept small, since sessions hold their own copy of the weights. */
 export interface Probe extends AsyncDisposable {
-  run(feeds: Feeds): Promise<Feeds>;
+  /** @param names of values to fetch; default all that it was opened for */
+  run(feeds: Feeds, names?: readonly string[]): Promise<Feeds>;
+}
+
+export interface ProbeSetup {
+  /** Constants that become inputs, to be fed with each run: new weights need no new session then. */
+  readonly asInputs?: readonly string[];
+  /** Adds nodes to the copy and returns further values to fetch. */
+  readonly extend?: (copy: Model, values: ReadonlyMap<string, Value>) => readonly Value[];
 }
 
 export interface ProbeOptions {
@@ -21,20 +29,24 @@ export interface ProbeOptions {
   readonly threads?: number;
 }
 
-/**
- * @param names values of the main graph to fetch; what none of them needs is not computed
- * @param extend adds nodes to the copy and returns further values to fetch
- */
+/** @param names values of the main graph to fetch; what none of them needs is not computed */
 export async function openProbe(
   model: Model,
   names: readonly string[],
   options: ProbeOptions = {},
-  extend: (copy: Model, values: ReadonlyMap<string, Value>) => readonly Value[] = () => [],
+  setup: ProbeSetup = {},
 ): Promise<Probe> {
   const copy = copyModel(model);
   const values = valuesByName(copy);
   const wanted = names.flatMap((name) => values.get(name) ?? []);
-  copy.graph.setOutputs([...new Set([...wanted, ...extend(copy, values)])]);
+  copy.graph.setOutputs([...new Set([...wanted, ...(setup.extend?.(copy, values) ?? [])])]);
+  const asInputs = new Set(setup.asInputs);
+  for (const value of [...copy.graph.initializers]) {
+    if (!asInputs.has(value.name)) continue;
+    copy.graph.initializers.delete(value);
+    copy.graph.setInputs([...copy.graph.inputs, value]);
+    value.initializer = undefined;
+  }
   removeDeadNodes().run(copy);
   const folder = await mkdtemp(join(tmpdir(), 'cdk-onnx-prune-'));
   const discard = () => rm(folder, { recursive: true, force: true });
@@ -52,9 +64,9 @@ export async function openProbe(
   }
   const inputs = new Set(session.inputs.map(({ name }) => name));
   return {
-    async run(feeds) {
+    async run(feeds, wantedNow) {
       const used = Object.fromEntries(Object.entries(feeds).filter(([name]) => inputs.has(name)));
-      return (await session.run(used)).outputs;
+      return (await session.run(used, wantedNow)).outputs;
     },
     async [Symbol.asyncDispose]() {
       await session.close();
@@ -114,4 +126,42 @@ export async function* runsOf(
       );
     }
   }
+}
+
+/** Runs that are gone through many times: decoded once as long as they fit into memory, else each time anew. */
+export class CalibrationRuns {
+  /** At most this many, and exactly as many where no sample has several steps. */
+  readonly count: number;
+  readonly #start: () => AsyncGenerator<Feeds>;
+  #kept: Feeds[] | undefined;
+
+  constructor(model: Model, data: DataSet, maximum: number, options: ProbeOptions = {}) {
+    this.count = Math.max(1, Math.min(maximum, data.ids.length));
+    this.#start = () => runsOf(model, data, this.count, options);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Feeds> {
+    if (this.#kept !== undefined) {
+      yield* this.#kept;
+      return;
+    }
+    let kept: Feeds[] | undefined = [];
+    let bytes = 0;
+    for await (const feeds of this.#start()) {
+      bytes += bytesOf(feeds);
+      if (bytes > MAXIMUM_KEPT_BYTES) kept = undefined;
+      kept?.push(feeds);
+      yield feeds;
+    }
+    this.#kept = kept;
+  }
+}
+
+const MAXIMUM_KEPT_BYTES = 64_000_000;
+
+function bytesOf(feeds: Feeds): number {
+  return Object.values(feeds).reduce(
+    (sum, { data }) => sum + ('byteLength' in data ? data.byteLength : data.reduce((all, text) => all + text.length, 0)),
+    0,
+  );
 }
