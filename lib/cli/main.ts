@@ -9,6 +9,7 @@ import { type Command, helpText, parseCommandLine } from './command.js';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   inspect: async () => (await import('./inspect.js')).inspectCommand,
   build: async () => (await import('./build.js')).buildCommand,
+  compare: async () => (await import('./compare.js')).compareCommand,
   dev: async () => (await import('./dev.js')).devCommand,
 };
 

@@ -7,7 +7,7 @@ import { changesIn, isStandardOperator } from './opset/operator-versions.js';
 import { Snapshot } from './opset/snapshot.js';
 import { ConversionContext, type OpsetStep } from './opset/step.js';
 import { OPSET_STEPS } from './opset/steps.js';
-import type { Pass, PassResult } from './pass.js';
+import type { ImmediatePass, PassResult } from './pass.js';
 
 export const OLDEST_OPSET = 7;
 export const NEWEST_OPSET = 21;
@@ -37,7 +37,7 @@ const IR_VERSIONS: readonly (readonly [opset: number, irVersion: number])[] = [
  * functions use standard operators declines until its functions are inlined.
  * @throws ConfigurationError OPSET_TARGET for a target outside 7 to 21.
  */
-export function convertOpset(target: number): Pass {
+export function convertOpset(target: number): ImmediatePass {
   if (!Number.isInteger(target) || target < OLDEST_OPSET || target > NEWEST_OPSET) {
     throw new ConfigurationError({
       code: 'OPSET_TARGET',

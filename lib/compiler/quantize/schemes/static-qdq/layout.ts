@@ -1,0 +1,135 @@
+/** Which values of a graph are to be quantized, for whom, and where the parameters of each come from. */
+import type { QuantizationParameters, StaticRecipe } from '../../../../artifact/recipe.js';
+import type { Node } from '../../../ir/node.js';
+import type { Value } from '../../../ir/value.js';
+import type { Assignment } from '../../scheme.js';
+import { existingParameters, isQuantizedAlready, isReadQuantized } from './existing-quantization.js';
+import { type Operator, operatorOf } from './operators.js';
+
+export interface PlannedNode {
+  readonly node: Node;
+  readonly recipe: StaticRecipe;
+  readonly operator: Operator;
+}
+
+export type Source =
+  /** A range that calibration records. */
+  | { readonly kind: 'recorded' }
+  /** The parameters of another value. */
+  | { readonly kind: 'shared'; readonly with: Value }
+  /** From 0 to 1. */
+  | { readonly kind: 'unit'; readonly recipe: StaticRecipe }
+  /** The file has it quantized. */
+  | { readonly kind: 'existing'; readonly parameters: QuantizationParameters };
+
+export class Layout {
+  /** In the order of the assignments. */
+  readonly nodes: ReadonlyMap<Node, PlannedNode>;
+  /** Nodes that are left alone because nothing next to them is quantized. */
+  readonly idle: readonly Node[];
+  /** Values that get a QuantizeLinear, with whether their producer hands on nothing else. */
+  readonly values: ReadonlyMap<Value, { readonly isOutput: boolean }>;
+
+  constructor(assignments: readonly Assignment<StaticRecipe>[]) {
+    const nodes = new Map<Node, PlannedNode>();
+    for (const { node, recipe } of assignments) {
+      const operator = operatorOf(node, recipe);
+      if (typeof operator !== 'string' && !isQuantizedAlready(node)) nodes.set(node, { node, recipe, operator });
+    }
+    this.nodes = nodes;
+    this.idle = removeIdle(nodes);
+    this.values = quantizedValues(nodes);
+  }
+
+  /** Whether a planned node computes the value. */
+  producerOf(value: Value): PlannedNode | undefined {
+    return value.producer === undefined ? undefined : this.nodes.get(value.producer);
+  }
+
+  sourceOf(value: Value): Source {
+    const parameters = existingParameters(value);
+    if (parameters !== undefined) return { kind: 'existing', parameters };
+    const producer = this.producerOf(value);
+    const first = producer?.operator.output === 'shared' ? producer.node.input(0) : undefined;
+    if (first !== undefined) return { kind: 'shared', with: first };
+    if (producer?.operator.output === 'unit') return { kind: 'unit', recipe: producer.recipe };
+    const clamp = this.clampOf(value);
+    return clamp === undefined ? { kind: 'recorded' } : { kind: 'shared', with: clamp.node.output() };
+  }
+
+  /** The planned Relu or Clip that alone reads a value. */
+  clampOf(value: Value): PlannedNode | undefined {
+    const consumer = value.soleConsumer;
+    const planned = consumer === undefined ? undefined : this.nodes.get(consumer);
+    return planned?.operator.output === 'clamped' && consumer?.input(0) === value ? planned : undefined;
+  }
+
+  /** Values whose ranges must be known, in the order of the nodes that read them. */
+  recorded(): Value[] {
+    const origins = new Set<Value>();
+    for (const value of this.values.keys()) {
+      const origin = this.originOf(value);
+      if (this.sourceOf(origin).kind === 'recorded') origins.add(origin);
+    }
+    return [...origins];
+  }
+
+  /** The value that another shares its parameters with, in the end. */
+  originOf(value: Value): Value {
+    let origin = value;
+    for (let source = this.sourceOf(origin); source.kind === 'shared'; source = this.sourceOf(origin)) {
+      origin = source.with;
+    }
+    return origin;
+  }
+}
+
+/** Takes out the nodes that are quantized only in company and have none that is quantized by itself. */
+function removeIdle(nodes: Map<Node, PlannedNode>): Node[] {
+  const working = new Set<Node>();
+  const isQuantized = (value: Value | undefined) =>
+    value !== undefined &&
+    ((value.producer !== undefined && working.has(value.producer)) || existingParameters(value) !== undefined);
+  const isReadAsData = (value: Value | undefined) =>
+    value?.consumers.some(
+      (consumer) =>
+        working.has(consumer) &&
+        nodes.get(consumer)?.operator.data.some((index) => consumer.input(index) === value) === true,
+    );
+  const isWorth = ({ node, operator }: PlannedNode) => {
+    if (operator.follows === 'nobody') return true;
+    const data = operator.data.length > 0 ? operator.data : [0];
+    if (data.some((index) => isQuantized(node.input(index)))) return true;
+    return operator.follows === 'neighbour' && node.outputs.some((value) => isReadAsData(value));
+  };
+  for (let size = -1; size !== working.size; ) {
+    size = working.size;
+    for (const planned of nodes.values()) {
+      if (!working.has(planned.node) && isWorth(planned)) working.add(planned.node);
+    }
+  }
+  const idle = [...nodes.keys()].filter((node) => !working.has(node));
+  for (const node of idle) nodes.delete(node);
+  return idle;
+}
+
+function quantizedValues(nodes: ReadonlyMap<Node, PlannedNode>): Map<Value, { isOutput: boolean }> {
+  const read = new Set<Value>();
+  for (const { node, operator } of nodes.values()) {
+    for (const index of operator.data) {
+      const value = node.input(index);
+      if (value !== undefined && node.constantInput(index) === undefined) read.add(value);
+    }
+  }
+  const values = new Map<Value, { isOutput: boolean }>();
+  for (const value of read) {
+    if (existingParameters(value) === undefined) values.set(value, { isOutput: false });
+  }
+  for (const { node, operator } of nodes.values()) {
+    for (const value of node.outputs) {
+      if (value === undefined || isReadQuantized(value)) continue;
+      if (read.has(value) || operator.quantizesOutput === 'always') values.set(value, { isOutput: true });
+    }
+  }
+  return values;
+}

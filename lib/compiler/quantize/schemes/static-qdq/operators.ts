@@ -1,0 +1,128 @@
+/**
+ * What a quantized node reads and returns. The table follows the optimizer of onnxruntime 1.30, as its optimized graphs show: what it turns
+ * into an integer kernel, what it lets pass on integers, and what stays in float32 between two quantized neighbours.
+ */
+import type { StaticRecipe } from '../../../../artifact/recipe.js';
+import type { Node } from '../../../ir/node.js';
+import { constantBehind, inferElementType } from '../../../passes/inferred-type.js';
+import { clipBounds } from '../../../passes/pattern.js';
+import { isFiniteTensor } from '../../parameters/channels.js';
+import { type LinearOperands, linearOperands } from './linear-operands.js';
+
+export interface Operator {
+  /** Inputs that carry activations. */
+  readonly data: readonly number[];
+  readonly linear: LinearOperands | undefined;
+  /**
+   * Where the output's parameters come from: a range of its own, the first input's parameters, the fixed range from 0 to 1, or a range of
+   * its own that serves the input too (`clamped`: what a Relu or Clip cuts off need not be represented in front of it).
+   */
+  readonly output: 'own' | 'shared' | 'unit' | 'clamped';
+  /** onnxruntime has a kernel on 8-bit integers for it; others compute in float32 between DequantizeLinear and QuantizeLinear. */
+  readonly isFused: boolean;
+  /** Whether the output is quantized for the node's own sake, or only if a quantized node reads it. */
+  readonly quantizesOutput: 'always' | 'when-read';
+  /** Whose being quantized makes it worthwhile; `nobody`: it is worth it by itself. */
+  readonly follows: 'nobody' | 'neighbour' | 'producer';
+}
+
+const OWN = { linear: undefined, output: 'own', isFused: true, quantizesOutput: 'always', follows: 'nobody' } as const;
+const SHARED = { ...OWN, data: [0], output: 'shared', follows: 'neighbour' } as const;
+/** Computed in float32, and exact on the input's integers: quantized for the sake of what comes after. */
+const CARRIED = { ...SHARED, isFused: false, quantizesOutput: 'when-read', follows: 'producer' } as const;
+/** Computed in float32 on numbers of its own: its neighbours quantize what they give and take. */
+const PASSIVE = { ...OWN, data: [], isFused: false, quantizesOutput: 'when-read', follows: 'neighbour' } as const;
+
+const TABLE: Readonly<Record<string, Operator>> = {
+  Add: { ...OWN, data: [0, 1] },
+  Mul: { ...OWN, data: [0, 1] },
+  AveragePool: { ...OWN, data: [0] },
+  GlobalAveragePool: { ...OWN, data: [0] },
+  LeakyRelu: { ...OWN, data: [0] },
+  Sigmoid: { ...OWN, data: [0] },
+  Softmax: { ...OWN, data: [0], output: 'unit' },
+  Where: { ...OWN, data: [1, 2], follows: 'neighbour' },
+  Relu: { ...OWN, data: [0], output: 'clamped', isFused: false, follows: 'neighbour' },
+  Clip: { ...OWN, data: [0], output: 'clamped', isFused: false, follows: 'neighbour' },
+  DepthToSpace: SHARED,
+  Expand: SHARED,
+  Flatten: SHARED,
+  Gather: SHARED,
+  Identity: SHARED,
+  MaxPool: SHARED,
+  ReduceMax: SHARED,
+  Reshape: SHARED,
+  Slice: SHARED,
+  Split: SHARED,
+  Squeeze: SHARED,
+  Tile: SHARED,
+  Transpose: SHARED,
+  Unsqueeze: SHARED,
+  GlobalMaxPool: CARRIED,
+  SpaceToDepth: CARRIED,
+  HardSigmoid: PASSIVE,
+  HardSwish: PASSIVE,
+};
+
+/** What the node is to static quantization, or why it cannot be quantized. */
+export function operatorOf(node: Node, recipe: StaticRecipe): Operator | string {
+  if (node.domain !== '') return `${node.describe()} is no standard operator`;
+  const operator = roleOf(node, recipe);
+  if (typeof operator === 'string') return operator;
+  const { data } = operator;
+  if (data.length > 0 && data.every((index) => constantBehind(node, index) !== undefined)) {
+    return `${node.describe()} reads nothing but constants`;
+  }
+  for (const index of data.length > 0 ? data : [0]) {
+    const constant = node.constantInput(index);
+    if (constant?.elementType === 'float32' && !isFiniteTensor(constant)) {
+      return `input ${index} of ${node.describe()} is not finite`;
+    }
+    const elementType = inferElementType(node.input(index));
+    if (elementType === 'float32') continue;
+    return `input ${index} of ${node.describe()} is ${elementType ?? 'of unknown type'}`;
+  }
+  return operator;
+}
+
+function roleOf(node: Node, recipe: StaticRecipe): Operator | string {
+  switch (node.opType) {
+    case 'Conv':
+    case 'ConvTranspose':
+    case 'Gemm':
+    case 'MatMul':
+      return linearOperator(node, recipe);
+    case 'Concat':
+      return { ...OWN, data: node.inputs.map((_, index) => index), follows: 'neighbour' };
+    case 'Clip':
+      return clipBounds(node) === undefined ? `the bounds of ${node.describe()} are computed` : (TABLE.Clip ?? '');
+    case 'MaxPool':
+      return node.outputs[1] === undefined ? SHARED : `${node.describe()} also returns indices`;
+    case 'Gather':
+      if (constantBehind(node, 0) === undefined) return SHARED;
+      return `${node.describe()} reads a constant table, which int8-embedding is for`;
+    case 'Pad':
+      return padsWithinRange(node) ? CARRIED : PASSIVE;
+    case 'Resize':
+      return node.string('mode', 'nearest') === 'nearest' ? SHARED : PASSIVE;
+    default:
+      return TABLE[node.opType] ?? `onnxruntime has no ${node.opType} on 8-bit integers`;
+  }
+}
+
+function linearOperator(node: Node, recipe: StaticRecipe): Operator | string {
+  const linear = linearOperands(node, recipe);
+  if (typeof linear === 'string') return linear;
+  const data = linear.weight === undefined ? [0, 1] : [0];
+  if (node.opType === 'Conv') return { ...OWN, data, linear };
+  const isFused = node.opType !== 'ConvTranspose';
+  // A product also has a kernel that returns float32.
+  return { ...OWN, data, linear, isFused, quantizesOutput: 'when-read' };
+}
+
+/** Whether the padding is 0, which every range has, or copies of what is there. */
+function padsWithinRange(node: Node): boolean {
+  if (node.string('mode', 'constant') !== 'constant') return true;
+  if (node.input(2) === undefined) return node.float('value', 0) === 0;
+  return constantBehind(node, 2)?.numbers()[0] === 0;
+}
