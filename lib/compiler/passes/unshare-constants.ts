@@ -1,5 +1,4 @@
 /** Small constants that several nodes read become one for each reader, so that one reader's can change in size and not the others'. */
-import type { forEachGraph } from '../ir/traversal.js';
 import type { Value } from '../ir/value.js';
 import type { ImmediatePass } from './pass.js';
 
@@ -41,9 +40,4 @@ export function unshareConstants(): ImmediatePass {
 export function isReadInSubgraph(value: Value): boolean {
   for (const use of value.uses) if (use.kind === 'input' && use.node.graph?.parent !== undefined) return true;
   return false;
-}
-
-/** Names of all initializers of the main graph. */
-export function initializersByName(graph: Parameters<typeof forEachGraph>[0]): Map<string, Value> {
-  return new Map([...graph.initializers].map((value) => [value.name, value]));
 }
