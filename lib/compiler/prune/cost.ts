@@ -68,14 +68,23 @@ export class Cost {
 }
 
 /** How often one number of a weight is multiplied in a run. */
-function priceOf({ node, value, role }: WeightUse, objective: Objective, strengths: ReadonlyMap<string, Strength>): number {
+function priceOf(
+  { node, value, role }: WeightUse,
+  objective: Objective,
+  strengths: ReadonlyMap<string, Strength>,
+): number {
   if (objective === 'size') return 1;
   if (node.is('Gather')) return 0;
   const output = strengths.get(node.output().name);
   const isWeight = node.is('Conv', 'ConvTranspose', 'Gemm', 'MatMul') && (value.initializer?.dims.length ?? 0) > 1;
   if (!isWeight || output === undefined) return role === 'pass' && !isWeight ? 0 : 1;
   const elements = output.positions * output.meanSquares.length;
-  const outputs = outputChannels(node.opType, value.initializer?.dims ?? [], node.int('group', 1), node.int('transB', 0));
+  const outputs = outputChannels(
+    node.opType,
+    value.initializer?.dims ?? [],
+    node.int('group', 1),
+    node.int('transB', 0),
+  );
   return elements / Math.max(1, outputs);
 }
 

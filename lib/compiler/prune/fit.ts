@@ -32,7 +32,12 @@ export interface Fits {
 export const MAXIMUM_GRAM = 8_000_000;
 
 /** @param rowsPerInput rows of each fit for every unknown of an output */
-export function fitsOf(pruned: Model, graph: DependencyGraph, removed: ReadonlySet<number>, rowsPerInput: number): Fits {
+export function fitsOf(
+  pruned: Model,
+  graph: DependencyGraph,
+  removed: ReadonlySet<number>,
+  rowsPerInput: number,
+): Fits {
   const goes = (id: number) => removed.has(graph.units.find(id));
   const byOutput = new Map(pruned.graph.nodes.map((node) => [node.outputs[0]?.name, node]));
   const fits: Fit[] = [];
@@ -87,9 +92,7 @@ export function solveFit(
   const matrix = pruned.fromMatrix(solution.subarray(0, biasStart), weight);
   const changed = new Map([[pruned.weight.name, Tensor.fromTyped('float32', weight.dims, matrix)]]);
   if (pruned.bias !== undefined && bias !== undefined) {
-    const numbers = bias
-      .numbers()
-      .map((number, index) => (solution[biasStart + index] ?? 0) + (isInside ? 0 : number));
+    const numbers = bias.numbers().map((number, index) => (solution[biasStart + index] ?? 0) + (isInside ? 0 : number));
     changed.set(pruned.bias.name, Tensor.fromNumbers('float32', bias.dims, numbers));
   }
   const scale = equations.targetEnergy || 1;

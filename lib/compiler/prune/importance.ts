@@ -28,13 +28,17 @@ function inputAxis(use: WeightUse, graph: DependencyGraph): MeasuredAxis | undef
   const data = dataOf(use);
   const labels = data === undefined ? undefined : graph.labels.get(data);
   const axis = labels?.indexOf(use.ids) ?? -1;
-  return data === undefined || labels === undefined || axis < 0 ? undefined : { value: data.name, axis, rank: labels.length };
+  return data === undefined || labels === undefined || axis < 0
+    ? undefined
+    : { value: data.name, axis, rank: labels.length };
 }
 
 /** Any axis will do: only the sum over all of them is asked for. */
 function outputAxis({ node }: WeightUse): MeasuredAxis | undefined {
   const output = node.output();
-  return output.rank === undefined || output.rank < 1 ? undefined : { value: output.name, axis: output.rank - 1, rank: output.rank };
+  return output.rank === undefined || output.rank < 1
+    ? undefined
+    : { value: output.name, axis: output.rank - 1, rank: output.rank };
 }
 
 /** By unit. Without data every activation counts as 1: the plain magnitude of the weights. */

@@ -111,7 +111,9 @@ function convolutionRows(node: Node, weight: Value, tensor: Tensor): LinearRows 
         let at = 0;
         for (const [axis, size] of space.entries()) {
           const index =
-            (position[axis] ?? 0) * (strides[axis] ?? 1) - (begin[axis] ?? 0) + (offsets[axis] ?? 0) * (dilations[axis] ?? 1);
+            (position[axis] ?? 0) * (strides[axis] ?? 1) -
+            (begin[axis] ?? 0) +
+            (offsets[axis] ?? 0) * (dilations[axis] ?? 1);
           at = index < 0 || index >= size || at < 0 ? -1 : at * size + index;
         }
         for (let channel = 0; channel < channels; channel++) {

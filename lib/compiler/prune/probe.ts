@@ -161,7 +161,8 @@ const MAXIMUM_KEPT_BYTES = 64_000_000;
 
 function bytesOf(feeds: Feeds): number {
   return Object.values(feeds).reduce(
-    (sum, { data }) => sum + ('byteLength' in data ? data.byteLength : data.reduce((all, text) => all + text.length, 0)),
+    (sum, { data }) =>
+      sum + ('byteLength' in data ? data.byteLength : data.reduce((all, text) => all + text.length, 0)),
     0,
   );
 }

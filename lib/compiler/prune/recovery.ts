@@ -131,7 +131,8 @@ async function gatherTargets(
     for (const [index, fit] of fits.entries()) {
       const output = floats(outputs, names[index]);
       const seed = (options.seed ?? 1) * 1_000_003 + run * 1_009 + index;
-      if (output !== undefined) targets.get(fit)?.push(targetRowsOf(fit, output, Math.ceil(fit.rows / runs.count), seed));
+      if (output !== undefined)
+        targets.get(fit)?.push(targetRowsOf(fit, output, Math.ceil(fit.rows / runs.count), seed));
     }
     run++;
   }
@@ -158,7 +159,8 @@ async function* fitBatch(
     const wanted = [...new Set(wave.map(sourceOf))].filter((name) => !inputs.has(name));
     let run = 0;
     for await (const feeds of runs) {
-      const values = wanted.length === 0 ? feeds : { ...feeds, ...(await probe.run({ ...feeds, ...asFeeds(current) }, wanted)) };
+      const values =
+        wanted.length === 0 ? feeds : { ...feeds, ...(await probe.run({ ...feeds, ...asFeeds(current) }, wanted)) };
       for (const [index, fit] of wave.entries()) {
         const [input, rows, sums] = [floats(values, sourceOf(fit)), targets.get(fit)?.[run], equations[index]];
         if (input !== undefined && rows !== undefined && sums !== undefined) addRows(fit, sums, input, rows);

@@ -52,7 +52,11 @@ function granularity(count: number, multipleOf: number): number {
 
 /** Least important first. The first block brings the rest to a multiple of `step`. */
 function blocksOf(sorted: readonly number[], step: number, options: SelectOptions): number[][] {
-  const staying = Math.max(1, Math.min(step, sorted.length - 1), Math.ceil(sorted.length * (1 - options.maximumGroupRatio)));
+  const staying = Math.max(
+    1,
+    Math.min(step, sorted.length - 1),
+    Math.ceil(sorted.length * (1 - options.maximumGroupRatio)),
+  );
   const blocks: number[][] = [];
   let at = 0;
   while (at < sorted.length) {

@@ -86,7 +86,10 @@ export async function pruneStructured(
   replaceWeights(weights).run(pruned);
   let recovery: Pick<Recovery, 'recovered' | 'declined'> = { recovered: [], declined: [] };
   if (data !== undefined && (options.recover ?? true) && removed.size > 0) {
-    const found = await recoverWeights(model, pruned, graph, removed, data, { ...options.recovery, ...probeOptions(options) });
+    const found = await recoverWeights(model, pruned, graph, removed, data, {
+      ...options.recovery,
+      ...probeOptions(options),
+    });
     for (const [name, tensor] of found.weights) weights.set(name, tensor);
     recovery = { recovered: found.recovered, declined: found.declined };
   }
