@@ -1,7 +1,7 @@
 /** A model with all that its comparisons share: its plain form, its metrics, its open data. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Signature } from '../../lib/artifact/manifest.js';
 import { signatureOf } from '../../lib/compiler/build/signature.js';
 import type { DataSet } from '../../lib/compiler/data/data-set.js';
@@ -53,6 +53,7 @@ export async function prepareBenchModel(model: BenchModel): Promise<PreparedBenc
       task: model.task,
       signature,
       frozenInputs: Object.keys(model.inputs ?? {}),
+      assets: dirname(model.source),
     });
   const feeds = kept(`feeds-${CALIBRATION_SAMPLES}.npz`);
   if (!existsSync(feeds)) {
