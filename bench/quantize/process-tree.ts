@@ -8,10 +8,7 @@ export interface TreeRun {
   readonly stderr: string;
   /** From start to end of the process. */
   readonly seconds: number;
-  /**
-   * The most that the processes together may have held at a time: at every look, the sum of what each that is alive has ever held. Pages
-   * that they share count in each, so that it errs against whoever is measured.
-   */
+  /** The most that the processes together held at a time: what is each one's own, and the most that one of them shares with others. */
   readonly peakBytes: number;
 }
 
@@ -56,24 +53,29 @@ export async function runTree(
 
 function treeBytes(root: number): number {
   const children = new Map<number, number[]>();
-  const peaks = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
-    try {
-      const status = readFileSync(`/proc/${name}/status`, 'utf8');
-      const parent = Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]);
-      children.set(parent, [...(children.get(parent) ?? []), pid]);
-      peaks.set(pid, Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024);
-    } catch {
-      // It has ended since.
-    }
+    const parent = Number(/^PPid:\s+(\d+)/m.exec(readIfAlive(`/proc/${name}/status`))?.[1]);
+    children.set(parent, [...(children.get(parent) ?? []), pid]);
   }
-  let sum = 0;
+  let [own, shared] = [0, 0];
   const open = [root];
   for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
-    sum += peaks.get(pid) ?? 0;
+    const rollup = readIfAlive(`/proc/${pid}/smaps_rollup`);
+    const kilobytes = (kind: string) => Number(new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0);
+    own += kilobytes('Private_Clean') + kilobytes('Private_Dirty');
+    shared = Math.max(shared, kilobytes('Shared_Clean') + kilobytes('Shared_Dirty'));
     open.push(...(children.get(pid) ?? []));
   }
-  return sum;
+  return (own + shared) * 1024;
+}
+
+/** Empty for a process that has ended since. */
+function readIfAlive(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
