@@ -41,13 +41,23 @@ class Feeds(CalibrationDataReader):
         return {name: array[row] for name, array in self.arrays.items()}
 
 
+def constants_to_initializers(graph):
+    """A kindness: it skips weights in Constant nodes, or fails on them."""
+    for node in [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]:
+        tensor = node.attribute[0].t
+        tensor.name = node.output[0]
+        graph.initializer.append(tensor)
+        graph.node.remove(node)
+
+
 def convert(source, target):
     model = onnx.load(source)
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if opset != OPSET:
         model = onnx.version_converter.convert_version(model, OPSET)
+    constants_to_initializers(model.graph)
     onnx.save(model, target)
-    # Without it dynamic recipes fail on weights in Constant nodes. Symbolic shapes would need sympy, and these models have few.
+    # Symbolic shapes would need sympy, and these models have few.
     quant_pre_process(target, f"{target}.prepared", skip_symbolic_shape=True)
     os.replace(f"{target}.prepared", target)
     onnxruntime.InferenceSession(target, providers=["CPUExecutionProvider"])
