@@ -4,12 +4,15 @@
  */
 import type { Signature, Task } from '../artifact/manifest.js';
 import { RuntimeError } from '../errors.js';
+import { SOUND_MEDIA_TYPES } from './audio/audio-pipeline.js';
 import type { SoundLimits } from './audio/wav.js';
+import { PICTURE_MEDIA_TYPES } from './image/image-pipeline.js';
 import type { PictureLimits } from './image/picture.js';
 import { createImageClassification } from './image-classification.js';
 import { createObjectDetection } from './object-detection.js';
 import type { Prediction } from './prediction.js';
 import type { TensorFeeds, TensorOutputs } from './tensors.js';
+import { TEXT_MEDIA_TYPES } from './text/text-pipeline.js';
 import type { ReadAsset } from './text/tokenizer.js';
 import { createTextClassification } from './text-classification.js';
 import { createVoiceActivity } from './voice-activity.js';
@@ -71,6 +74,21 @@ export function createTaskPipeline(
       return createTextClassification(task, signature, readAsset);
     case 'voice-activity':
       return createVoiceActivity(task, signature, soundLimits);
+  }
+}
+
+/** The media types of bodies that a model with this task takes at /predict; none for the task `tensor`. */
+export function acceptedMediaTypes(task: Task): readonly string[] {
+  switch (task.type) {
+    case 'tensor':
+      return [];
+    case 'object-detection':
+    case 'image-classification':
+      return PICTURE_MEDIA_TYPES;
+    case 'text-classification':
+      return TEXT_MEDIA_TYPES;
+    case 'voice-activity':
+      return SOUND_MEDIA_TYPES;
   }
 }
 
