@@ -40,13 +40,12 @@ describe('models that scripts of this repository trained', () => {
   it('tell spam from ham through the tokenizer that the script wrote, as Python did', async () => {
     const said: { holdout: number } = JSON.parse(readFileSync(join(fixtures, 'spam-classifier/accuracy.json'), 'utf8'));
     expect(said.holdout).toBeGreaterThan(0.95);
-    expect(await accuracyOf('spam', 200)).toBeGreaterThan(0.95);
+    expect(await accuracyOf('spam', 120)).toBeGreaterThan(0.95);
   });
 
-  it('tell clothes apart on pictures scaled up here, as Python did', async () => {
-    if (!existsSync('/usr/share/datasets/fashion-mnist')) {
-      return expect(process.env.CI, 'skipped: needs dataset-fashion-mnist').toBeUndefined();
-    }
+  const isSkipped = !existsSync('/usr/share/datasets/fashion-mnist') && process.env.CI !== 'true';
+  const skipped = isSkipped ? ' (skipped: needs dataset-fashion-mnist)' : '';
+  it.skipIf(isSkipped)(`tell clothes apart on pictures scaled up here, as Python did${skipped}`, async () => {
     const said: { test: number } = JSON.parse(readFileSync(join(fixtures, 'fashion-classifier/accuracy.json'), 'utf8'));
     expect(said.test).toBeGreaterThan(0.88);
     expect(await accuracyOf('fashion', 100)).toBeGreaterThan(0.8);
