@@ -3,6 +3,7 @@ import { type ComparableModel, comparableModel } from '../../lib/compiler/compar
 import { timeModels } from '../../lib/compiler/comparison/timing.js';
 import { median, type SuiteContext } from '../suite.js';
 import { type Judge, openJudge, type Verdict } from './judge.js';
+import { keptVerdict } from './kept-verdict.js';
 import type { Goal } from './model-folder.js';
 import { LIMITS, MAXIMUM_LOSS } from './models.js';
 import { PEER_RECIPES, type PeerModel, peerModel } from './peers.js';
@@ -105,7 +106,8 @@ async function besidePeers(
       continue;
     }
     record(subject, 'size / fp32', peer.bytes / model.bytes, 'x');
-    const verdict = await judge.judge(peer.path);
+    const { path } = peer;
+    const verdict = await keptVerdict(path, model.metric, () => judge.judge(path));
     recordVerdict(record, model, subject, verdict);
     contenders.push({ subject, bytes: peer.bytes, verdict });
   }
