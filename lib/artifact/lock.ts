@@ -7,10 +7,12 @@ export const LOCK_FILE = 'model.lock.json';
 export const LOCK_WEIGHTS_FILE = 'model.lock.safetensors';
 export const LOCK_VERSION = 1;
 
-/** A weight in `LOCK_WEIGHTS_FILE`, under the name `tensor`. */
+/** A weight in `LOCK_WEIGHTS_FILE`. */
 export interface LockedWeight {
   /** The initializer that it replaces, in the normalized graph. */
   readonly tensor: string;
+  /** Its name in the file: `tensor` and a digest of its content, so that architectures share what they agree on. */
+  readonly stored: string;
   /** Present where the integers themselves are stored; absent for new float32 weights. */
   readonly parameters?: QuantizationParameters;
 }
@@ -23,27 +25,44 @@ export interface Measurement {
   readonly cpu?: string;
 }
 
+/** What was measured, so that a build can tell whether it makes the same. */
+export interface LockedArtifact {
+  /** Of its manifest. Name, version and task count in it, so it may change where the model does not. */
+  readonly contentHash: string;
+  /** sha256 over its files, which builds are held to. */
+  readonly files: string;
+  /** Of all its files. */
+  readonly bytes: number;
+}
+
 export interface ArchitectureLock {
   readonly recipes: readonly NodeRecipe[];
   readonly activations: readonly QuantizationParameters[];
   readonly weights: readonly LockedWeight[];
   readonly session: SessionSettings;
-  /** The artifact's contentHash and size in bytes. */
-  readonly artifact: { readonly contentHash: string; readonly bytes: number };
+  readonly artifact: LockedArtifact;
   readonly measured: readonly Measurement[];
 }
 
 export interface Lock {
   readonly lockVersion: typeof LOCK_VERSION;
+  /** Versions of cdk-onnx and onnxruntime that made it. */
   readonly tool: string;
   readonly onnxruntime: string;
   /** sha256, lower-case hexadecimal. */
-  readonly digests: {
-    readonly source: string;
-    readonly normalizedGraph: string;
-    readonly modelJson: string;
-    /** By the data set's role: calibration, evaluation, holdout. */
-    readonly data: Readonly<Record<string, string>>;
-  };
+  readonly digests: LockDigests;
   readonly architectures: Readonly<Partial<Record<Architecture, ArchitectureLock>>>;
+}
+
+export interface LockDigests {
+  /** The source file's; external data that it names shows in the graph's. */
+  readonly source: string;
+  /** Of the graph that recipes speak of: normalized, and rewritten without loss. */
+  readonly normalizedGraph: string;
+  /** Of what decides a recipe in model.json: inputs, task, the optimize section. */
+  readonly modelJson: string;
+  /** Of LOCK_WEIGHTS_FILE; absent where there is none. */
+  readonly weights?: string;
+  /** By the data set's role: calibration, evaluation, holdout. */
+  readonly data: Readonly<Record<string, string>>;
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { ConfigurationError } from '../errors.js';
 import { LOCK_VERSION, type Lock } from './lock.js';
+import { migrateLock } from './lock-migration.js';
 import { MANIFEST_SCHEMA_VERSION, type Manifest, type SessionSettings, type Task } from './manifest.js';
 import { sessionSettingsSchema, taskSchema } from './task-schema.js';
 
@@ -146,13 +147,16 @@ export const manifestSchema = z.strictObject({
   files: z.array(z.strictObject({ path: relativePath, sha256, bytes: z.int().min(0) })),
 });
 
-const quantizationParameters = z.strictObject({
-  tensor: z.string(),
-  dataType: z.enum(['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4']),
-  scale: z.array(z.number()),
-  zeroPoint: z.array(z.int()),
-  axis: z.int().optional(),
-});
+const quantizationParameters = z
+  .strictObject({
+    tensor: z.string(),
+    dataType: z.enum(['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4']),
+    scale: z.array(z.number().positive()).min(1),
+    zeroPoint: z.array(z.int().min(-32_768).max(65_535)),
+    axis: z.int().min(-32).max(31).optional(),
+  })
+  .refine(({ scale, zeroPoint }) => scale.length === zeroPoint.length, 'needs a zero point for each scale')
+  .refine(({ scale, axis }) => scale.length === 1 || axis !== undefined, 'needs an axis for several scales');
 
 const recipe = z.discriminatedUnion('scheme', [
   z.strictObject({ scheme: z.literal('fp32') }),
@@ -186,9 +190,11 @@ const architectureLock = z.strictObject({
     z.strictObject({ node: z.strictObject({ output: z.string(), opType: z.string(), weights: sha256 }), recipe }),
   ),
   activations: z.array(quantizationParameters),
-  weights: z.array(z.strictObject({ tensor: z.string(), parameters: quantizationParameters.optional() })),
+  weights: z.array(
+    z.strictObject({ tensor: z.string(), stored: z.string(), parameters: quantizationParameters.optional() }),
+  ),
   session: sessionSettingsSchema,
-  artifact: z.strictObject({ contentHash: sha256, bytes: z.int().min(0) }),
+  artifact: z.strictObject({ contentHash: sha256, files: sha256, bytes: z.int().min(0) }),
   measured: z.array(
     z.strictObject({ metric: z.string(), value: z.number(), unit: z.string(), cpu: z.string().optional() }),
   ),
@@ -202,6 +208,7 @@ export const lockSchema = z.strictObject({
     source: sha256,
     normalizedGraph: sha256,
     modelJson: sha256,
+    weights: sha256.optional(),
     data: z.record(z.string(), sha256),
   }),
   architectures: z.strictObject({ arm64: architectureLock.optional(), x86_64: architectureLock.optional() }),
@@ -218,15 +225,22 @@ export function parseManifest(text: string, where: string): Manifest {
   return parse(manifestSchema, text, where, 'MANIFEST_INVALID') as Manifest;
 }
 
-/** @throws ConfigurationError LOCK_INVALID listing every fault with its place */
+/**
+ * A lock of this version or an older one, as this version writes it.
+ * @throws ConfigurationError LOCK_INVALID listing every fault with its place; LOCK_VERSION for a version that is not known
+ */
 export function parseLock(text: string, where: string): Lock {
-  return parse(lockSchema, text, where, 'LOCK_INVALID') as Lock;
+  const json = migrateLock(parseJson(text, where, 'LOCK_INVALID'), where);
+  return check(lockSchema, json, where, 'LOCK_INVALID') as Lock;
 }
 
 function parse<T extends z.ZodType>(schema: T, text: string, where: string, code: string): z.output<T> {
-  let json: unknown;
+  return check(schema, parseJson(text, where, code), where, code);
+}
+
+function parseJson(text: string, where: string, code: string): unknown {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw new ConfigurationError({
       code,
@@ -235,12 +249,18 @@ function parse<T extends z.ZodType>(schema: T, text: string, where: string, code
       cause,
     });
   }
+}
+
+function check<T extends z.ZodType>(schema: T, json: unknown, where: string, code: string): z.output<T> {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
   const faults = result.error.issues.map((issue) => `  ${issue.path.join('.') || '(top level)'}: ${issue.message}`);
   throw new ConfigurationError({
     code,
     message: `${where} is not valid:\n${faults.join('\n')}`,
-    advice: 'Compare it with the schema in dist/model.schema.json; `"$schema"` in the file lets editors check it.',
+    advice:
+      code === 'MODEL_JSON_INVALID'
+        ? 'Compare it with the schema in dist/model.schema.json; `"$schema"` in the file lets editors check it.'
+        : 'Such files are written by cdk-onnx and not edited by hand: restore it, or make it again.',
   });
 }

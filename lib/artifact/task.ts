@@ -122,3 +122,95 @@ export interface ImageClassificationTask {
   /** How many predictions come back. Default 5. */
   readonly top?: number;
 }
+
+/**
+ * Words and marks by their hash, so that there is no vocabulary to keep. The text in Unicode's form NFKC and lower case is cut into runs of
+ * letters and digits (`\p{L}`, `\p{N}`) and single other characters; white space only separates. A token's id is
+ * `firstId + FNV-1a(token's UTF-8, 32 bits) mod (vocabularySize - firstId)`.
+ */
+export interface HashTokenizer {
+  /** Tells this tokenizer from the others. */
+  readonly type: 'hash';
+  /** Rows of the model's embedding table. */
+  readonly vocabularySize: number;
+  /** Ids below it are no words: padding, start, end. Default 3. */
+  readonly firstId?: number;
+  /** Put in front of every text. Default none. */
+  readonly startId?: number;
+  /** Put behind every text. Default none. */
+  readonly endId?: number;
+}
+
+/** A `tokenizer.json` as Hugging Face's tokenizers write it. */
+export interface TokenizerFile {
+  /** Tells this tokenizer from the others. */
+  readonly type: 'tokenizer-json';
+  /** Relative to model.json; the artifact carries it. */
+  readonly file: string;
+}
+
+/** From a posted text to the tensors of its tokens, [1, tokens] each. */
+export interface TextPreprocessing {
+  /** From the text to token ids. */
+  readonly tokenizer: HashTokenizer | TokenizerFile;
+  /** The input that takes the ids: int64 or int32. */
+  readonly ids: string;
+  /** The input that takes 1 for a token and 0 for padding: int64, int32, float32 or bool. Default none. */
+  readonly mask?: string;
+  /** The input that takes the segment of each token, of which there is one: zeros. Default none. */
+  readonly typeIds?: string;
+  /** Tokens; of longer texts the start counts, with the end token behind it. */
+  readonly maxLength: number;
+  /** Whether shorter texts are padded to `maxLength`. Default `max-length`. */
+  readonly padding?: 'max-length' | 'none';
+  /** Id of padding. Default 0. */
+  readonly padId?: number;
+}
+
+/** The labels that fit a posted text best. */
+export interface TextClassificationTask {
+  /** Tells this task from the others. */
+  readonly type: 'text-classification';
+  /** From the text to the model. */
+  readonly text: TextPreprocessing;
+  /** The output that holds one score per class: [1, classes]. */
+  readonly output: string;
+  /** One name per class, by class index. */
+  readonly labels: readonly string[];
+  /** What turns the output into scores. Default `none`: it holds probabilities already. */
+  readonly activation?: 'none' | 'softmax' | 'sigmoid';
+  /** How many predictions come back. Default 5. */
+  readonly top?: number;
+}
+
+/** From a posted sound to a sequence of windows, one run each: float32 [1, context + window], samples from -1 to 1, one channel. */
+export interface AudioPreprocessing {
+  /** The input that takes a window. */
+  readonly input: string;
+  /** What the model hears, Hz; other sounds are resampled. */
+  readonly sampleRate: number;
+  /** New samples a window; the last one is filled up with silence. */
+  readonly window: number;
+  /** Samples of the window before, in front of the new ones; silence in front of the first. Default 0. */
+  readonly context?: number;
+  /** The input that takes the sample rate: a whole number. Default none. */
+  readonly sampleRateInput?: string;
+  /** Inputs that take an output of the window before; zeros in front of the first. Free dimensions are 1. Default none. */
+  readonly state?: readonly { readonly input: string; readonly output: string }[];
+}
+
+/** The stretches of a posted sound in which somebody speaks. */
+export interface VoiceActivityTask {
+  /** Tells this task from the others. */
+  readonly type: 'voice-activity';
+  /** From the sound to the model. */
+  readonly audio: AudioPreprocessing;
+  /** The output that holds the probability of speech in a window: [1, 1]. */
+  readonly output: string;
+  /** Windows with at least this much are speech. Default 0.5. */
+  readonly threshold?: number;
+  /** A pause shorter than this does not end a stretch. Seconds, default 0.1. */
+  readonly minSilence?: number;
+  /** Stretches shorter than this are dropped. Seconds, default 0.25. */
+  readonly minSpeech?: number;
+}

@@ -1,8 +1,9 @@
 /** `cdk-onnx build`: a model folder in, an artifact out. */
+import { formatBytes } from '../artifact/units.js';
 import { buildArtifact } from '../compiler/build.js';
-import { ConfigurationError } from '../errors.js';
 import type { Command } from './command.js';
-import { createProgress, formatBytes } from './progress.js';
+import { ARCHITECTURES, oneOf } from './option-values.js';
+import { createProgress } from './progress.js';
 
 export const buildCommand: Command = {
   name: 'build',
@@ -23,14 +24,7 @@ export const buildCommand: Command = {
     json: { type: 'boolean', description: 'print the report as one JSON object on stdout' },
   },
   async run({ positionals: [directory = ''], options, signal }) {
-    const architecture = options.architecture ?? 'arm64';
-    if (architecture !== 'arm64' && architecture !== 'x86_64') {
-      throw new ConfigurationError({
-        code: 'USAGE',
-        message: `--architecture ${String(architecture)} is not an architecture of Lambda.`,
-        advice: 'Use arm64 or x86_64.',
-      });
-    }
+    const architecture = oneOf('--architecture', options.architecture ?? 'arm64', ARCHITECTURES);
     const progress = createProgress();
     const report = await buildArtifact({
       modelDirectory: directory,
@@ -48,6 +42,7 @@ export const buildCommand: Command = {
           `${manifest.name} ${manifest.contentHash.slice(0, 12)}  ${formatBytes(bytes)} (source ${formatBytes(source.bytes)})`,
           `  ${report.passes.join(', ') || 'no pass changed the model'}`,
           `  ${equivalence.description}`,
+          ...(report.lock?.notes ?? []).map((note) => `  ${note}`),
           '',
         ].join('\n'),
       );

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { MANIFEST_FILE, type Manifest } from '../artifact/manifest.js';
-import { ConfigurationError } from '../errors.js';
 import { type LocalHost, startLocalHost } from '../local/local-host.js';
 import { lambdaArchitecture } from '../local/opt-folder.js';
 import type { Command } from './command.js';
 import { curlLine, findPicture } from './curl-lines.js';
+import { wholeNumber } from './option-values.js';
 import { createProgress } from './progress.js';
 import { synthesizeApp } from './synthesize-app.js';
 
@@ -137,15 +137,4 @@ function readManifest(optFolder: string, artifact: string | undefined): Manifest
   if (artifact === undefined) return undefined;
   const file = join(optFolder, artifact.replace(/^\/opt\//, ''), MANIFEST_FILE);
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Manifest) : undefined;
-}
-
-/** @throws ConfigurationError `USAGE` */
-function wholeNumber(name: string, value: unknown, bounds: { readonly min: number; readonly max: number }): number {
-  const number = Number(value);
-  if (Number.isInteger(number) && number >= bounds.min && number <= bounds.max) return number;
-  throw new ConfigurationError({
-    code: 'USAGE',
-    message: `${name} is '${String(value)}'.`,
-    advice: `Give a whole number from ${bounds.min} to ${bounds.max}.`,
-  });
 }

@@ -1,7 +1,7 @@
 /** An inspection for people: aligned tables. */
-import { printable } from '../compiler/ir/print.js';
+import { formatBytes } from '../artifact/units.js';
 import type { InspectedValue, InspectedWeight, Inspection } from './inspect.js';
-import { formatBytes } from './progress.js';
+import { textTable } from './text-table.js';
 
 /** Without a final newline. */
 export function describe(inspection: Inspection): string {
@@ -20,7 +20,7 @@ export function describe(inspection: Inspection): string {
   ];
   if (sizes.external > 0) general.push(['external', formatBytes(sizes.external)]);
   const sections = [
-    table(general),
+    textTable(general),
     section('Inputs', inspection.inputs.map(valueRow)),
     section('Outputs', inspection.outputs.map(valueRow)),
   ];
@@ -58,20 +58,7 @@ function weightRow({ name, type, shape, bytes, external }: InspectedWeight): str
 }
 
 function section(title: string, rows: readonly (readonly string[])[]): string {
-  return rows.length === 0 ? '' : `${title}\n${table(rows)}`;
-}
-
-/** Columns as wide as their widest cell; a cell too long to line up with moves only its own row. */
-function table(rows: readonly (readonly string[])[]): string {
-  const clean = rows.map((row) => row.map(printable));
-  const widths: number[] = [];
-  for (const row of clean) {
-    for (const [column, cell] of row.entries())
-      widths[column] = Math.max(widths[column] ?? 0, Math.min(cell.length, 48));
-  }
-  return clean
-    .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())
-    .join('\n');
+  return rows.length === 0 ? '' : `${title}\n${textTable(rows)}`;
 }
 
 function clipped(text: string): string {

@@ -1,4 +1,6 @@
 /** Progress for people: one line that changes on a terminal, plain lines elsewhere. Always on stderr: stdout belongs to results. */
+import { formatDuration } from '../artifact/units.js';
+
 export interface Progress {
   /** A step begins; the one before it has ended. */
   step(name: string): void;
@@ -59,19 +61,4 @@ export function createProgress(options: ProgressOptions = {}): Progress {
     },
     done: end,
   };
-}
-
-/** `850 ms`, `2.4 s`, `3 min 5 s`. */
-export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
-  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`;
-  return `${Math.floor(milliseconds / 60_000)} min ${Math.round((milliseconds % 60_000) / 1000)} s`;
-}
-
-/** `603 kB`, `26.2 MB`: decimal, as AWS's limits are given. */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(bytes < 10_000 ? 1 : 0)} kB`;
-  if (bytes < 1_000_000_000) return `${(bytes / 1_000_000).toFixed(1)} MB`;
-  return `${(bytes / 1_000_000_000).toFixed(2)} GB`;
 }

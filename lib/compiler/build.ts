@@ -3,21 +3,27 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
 import { type Json, readableJson } from '../artifact/digest.js';
-import { type Architecture, MANIFEST_SCHEMA_VERSION, type Manifest } from '../artifact/manifest.js';
+import {
+  type Architecture,
+  MANIFEST_SCHEMA_VERSION,
+  type Manifest,
+  type SessionSettings,
+} from '../artifact/manifest.js';
 import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
+import { applyLock, chooseLock, compareWithLock, type LockReport } from './build/apply-lock.js';
 import { readModelFolder } from './build/configuration.js';
 import { compareWithSource, type Equivalence } from './build/equivalence.js';
 import { feedOf } from './build/feeds.js';
-import { refuseOptimizeSection } from './build/optimize-section.js';
+import { joinPasses, prepareFolder } from './build/prepare.js';
 import { replaceFolder } from './build/replace-folder.js';
 import { sessionSettingsFor } from './build/session-settings.js';
 import { checkTask, signatureOf } from './build/signature.js';
 import { writeModel } from './ir/serialization/write.js';
 import { validate } from './ir/validation.js';
 import { type PassesResult, runPasses } from './passes/pass.js';
-import { lossless, normalize, recipes } from './passes/presets.js';
-import { readModel } from './readers/read-model.js';
-import { inferTypes } from './runtime/infer-types.js';
+import { recipes } from './passes/presets.js';
+import { applyPlan } from './quantize/apply-plan.js';
+import type { QuantizationPlan } from './quantize/plan.js';
 import { openSession } from './runtime/session.js';
 
 export interface BuildOptions {
@@ -27,6 +33,8 @@ export interface BuildOptions {
   readonly outputDirectory: string;
   /** What a lock is read for. */
   readonly architecture: Architecture;
+  /** In place of what a lock says: for the search that is about to write one. */
+  readonly chosen?: { readonly plan: QuantizationPlan; readonly session: SessionSettings };
   /** Told the name of each step as it begins. */
   readonly onStep?: (name: string) => void;
   /** Stops the build; nothing half-written is left. */
@@ -42,6 +50,8 @@ export interface BuildReport {
   /** Rewrites that were possible and not made, with the reason. */
   readonly declined: PassesResult['declined'];
   readonly equivalence: Equivalence;
+  /** Where model.json has an `optimize` section. */
+  readonly lock?: LockReport;
 }
 
 /** The largest max|Δ| / max|y| between a lossless rewrite and its source, on made-up inputs. */
@@ -54,41 +64,41 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     options.onStep?.(name);
   };
   const during = options.signal === undefined ? {} : { signal: options.signal };
-  const { configuration, source } = readModelFolder(options.modelDirectory);
-  refuseOptimizeSection(configuration);
-
-  step(`reading ${configuration.source}`);
-  const model = await readModel(source);
+  const folder = readModelFolder(options.modelDirectory);
+  const { configuration, source } = folder;
+  const { chosen } = options;
+  const lock = chosen === undefined ? await chooseLock(folder, options.architecture) : undefined;
+  const prepared = await prepareFolder(folder, options);
+  const { model, frozen } = prepared;
+  const isLossless = lock === undefined && chosen === undefined && configuration.weights === 'fp32';
+  if (lock !== undefined) step('applying the lock');
+  const applied = lock === undefined ? undefined : await applyLock(prepared, lock);
+  if (chosen !== undefined) await applyPlan(model, chosen.plan);
+  const { stripNames } = configuration;
+  // Recipes speak of each node, so what model.json says of all weights is theirs to decide.
+  const { weights } = lock === undefined && chosen === undefined ? configuration : { weights: 'fp32' as const };
+  const recipe = await runPasses(model, recipes({ weights, stripNames }));
   validate(model);
-  const frozen = model.graph.inputs.filter(({ name }) => configuration.inputs[name]?.value !== undefined);
 
-  step('normalizing the graph');
-  const normalized = await runPasses(model, normalize({ inputs: configuration.inputs }));
-  step('asking onnxruntime for types and shapes');
-  await inferTypes(model, during);
-  step('rewriting the graph without loss');
-  const rewritten = await runPasses(model, lossless());
-  const recipe = await runPasses(model, recipes(configuration));
-  validate(model);
-
-  return await replaceFolder(resolve(options.outputDirectory), async (folder) => {
+  return await replaceFolder(resolve(options.outputDirectory), async (output) => {
     step('writing the model');
-    const path = join(folder, 'model.onnx');
+    const path = join(output, 'model.onnx');
     await writeModel(model, path, { externalData: { file: 'model.onnx.data', minimumBytes: 1024 } });
 
     step('comparing it with its source');
-    const session = sessionSettingsFor(model, configuration);
+    const session = (chosen ?? lock?.locked)?.session ?? sessionSettingsFor(model, configuration);
     await using built = await openSession(path, { settings: session, ...during });
     const signature = signatureOf(built);
     checkTask(configuration.task, signature);
     await using original = await openSession(source, { settings: { graphOptimizationLevel: 'basic' }, ...during });
     const equivalence = await compareWithSource(original, built, signature.inputs, {
-      tolerance: configuration.weights === 'fp32' ? LOSSLESS_TOLERANCE : undefined,
+      tolerance: isLossless ? LOSSLESS_TOLERANCE : undefined,
       frozen: Object.fromEntries(frozen.map((value) => [value.name, feedOf(value)])),
     });
 
     step('writing the manifest');
-    const manifest = await writeManifest(folder, {
+    const passes = joinPasses(prepared.passes, recipe);
+    const manifest = await writeManifest(output, {
       schemaVersion: MANIFEST_SCHEMA_VERSION,
       name: configuration.name,
       modelVersion: configuration.version,
@@ -101,16 +111,12 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     const report: BuildReport = {
       manifest,
       source: { path: configuration.source, bytes: (await stat(source)).size },
-      passes: [...new Set([...normalized.modified, ...rewritten.modified, ...recipe.modified])],
-      declined: distinct([...normalized.declined, ...rewritten.declined, ...recipe.declined]),
+      passes: passes.modified,
+      declined: passes.declined,
       equivalence,
+      ...(lock === undefined || applied === undefined ? {} : { lock: compareWithLock(manifest, lock, applied) }),
     };
-    await writeFile(join(folder, REPORT_FILE), readableJson(report as unknown as Json));
+    await writeFile(join(output, REPORT_FILE), readableJson(report as unknown as Json));
     return report;
   });
-}
-
-/** Passes that run again decline the same thing again. */
-function distinct(declined: PassesResult['declined']): PassesResult['declined'] {
-  return [...new Map(declined.map((entry) => [`${entry.pass}\n${entry.reason}`, entry])).values()];
 }

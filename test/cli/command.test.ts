@@ -2,7 +2,8 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { buildCommand } from '../../lib/cli/build.js';
 import { helpText, parseCommandLine } from '../../lib/cli/command.js';
-import { createProgress, formatBytes, formatDuration } from '../../lib/cli/progress.js';
+import { formatBytes, formatDuration } from '../../lib/artifact/units.js';
+import { createProgress } from '../../lib/cli/progress.js';
 
 describe('a command line', () => {
   it('is split into arguments and options', () => {

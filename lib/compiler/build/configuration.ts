@@ -18,10 +18,8 @@ export interface ModelFolder {
   readonly source: string;
 }
 
-/** @throws ConfigurationError MODEL_JSON_MISSING, MODEL_JSON_INVALID, MODEL_NAME, SOURCE_NOT_FOUND */
-export function readModelFolder(path: string): ModelFolder {
-  const directory = resolve(path);
-  const file = join(directory, MODEL_JSON);
+/** A model.json on its own, wherever it lies. @throws ConfigurationError MODEL_JSON_MISSING, MODEL_JSON_INVALID */
+export function readModelJson(file: string): ModelConfiguration {
   const size = statSync(file, { throwIfNoEntry: false })?.size;
   if (size === undefined || size > MAX_BYTES) {
     throw new ConfigurationError({
@@ -30,7 +28,14 @@ export function readModelFolder(path: string): ModelFolder {
       advice: 'Point at a folder that holds a model.json with at least `name` and `source`.',
     });
   }
-  const configuration = parseModelConfiguration(readFileSync(file, 'utf8'), file);
+  return parseModelConfiguration(readFileSync(file, 'utf8'), file);
+}
+
+/** @throws ConfigurationError MODEL_JSON_MISSING, MODEL_JSON_INVALID, MODEL_NAME, SOURCE_NOT_FOUND */
+export function readModelFolder(path: string): ModelFolder {
+  const directory = resolve(path);
+  const file = join(directory, MODEL_JSON);
+  const configuration = readModelJson(file);
   if (configuration.name !== basename(directory)) {
     throw new ConfigurationError({
       code: 'MODEL_NAME',

@@ -26,6 +26,10 @@ export interface StoreFloat16Options {
   readonly maximumRelativeError?: number;
 }
 
+/** Under this size a Cast costs more than it saves. */
+export const MINIMUM_BYTES = 1024;
+const MAXIMUM_RELATIVE_ERROR = 1e-3;
+
 /** The largest finite float16. */
 const LARGEST = 65_504;
 
@@ -39,7 +43,7 @@ const LEFT_ALONE: Readonly<Record<string, readonly number[]>> = {
 
 /** Stores each initializer once, however many nodes and subgraphs read it, with one Cast in the graph that it belongs to. */
 export function storeFloat16(options: StoreFloat16Options = {}): Pass {
-  const { minimumBytes = 1024, maximumRelativeError = 1e-3 } = options;
+  const { minimumBytes = MINIMUM_BYTES, maximumRelativeError = MAXIMUM_RELATIVE_ERROR } = options;
   return {
     name: 'store-float16',
     run(model) {
@@ -50,7 +54,7 @@ export function storeFloat16(options: StoreFloat16Options = {}): Pass {
         for (const value of [...graph.initializers]) {
           const tensor = value.initializer;
           if (tensor?.elementType !== 'float32' || tensor.byteLength < minimumBytes || value.uses.size === 0) continue;
-          const half = whyNot(value, graph) ?? toFloat16(tensor, maximumRelativeError);
+          const half = whyNot(value, graph) ?? roundToFloat16(tensor, maximumRelativeError);
           if (typeof half === 'string') declined.push(`'${value.name}' stays in float32: ${half}`);
           else casts.push(store(graph, value, half, model.freshName(`${value.name}_float16`)));
         }
@@ -67,15 +71,21 @@ export function storeFloat16(options: StoreFloat16Options = {}): Pass {
 function whyNot(value: Value, graph: Graph): string | undefined {
   if (graph.hasInput(value)) return 'callers may pass another in its place';
   if (value.isGraphOutput) return 'it is an output of a graph';
-  const use = [...value.uses].find((candidate) => isLeftAlone(candidate));
+  const use = [...value.uses].find(isLeftAlone);
   return use?.kind === 'input' ? `${use.node.describe()} needs it as it is` : undefined;
 }
 
 function isLeftAlone(use: Use): boolean {
-  return use.kind === 'input' && use.node.domain === '' && (LEFT_ALONE[use.node.opType]?.includes(use.index) ?? false);
+  return use.kind === 'input' && needsExactConstant(use.node, use.index);
 }
 
-function toFloat16(tensor: Tensor, maximumRelativeError: number): Tensor | string {
+/** Whether a constant at this input must not be rounded: a step or a position, which moves whole tensors. */
+export function needsExactConstant(node: Node, index: number): boolean {
+  return node.domain === '' && (LEFT_ALONE[node.opType]?.includes(index) ?? false);
+}
+
+/** A float32 tensor in half precision; a string says why it would lose too much (`maximumRelativeError` as in the options). */
+export function roundToFloat16(tensor: Tensor, maximumRelativeError: number = MAXIMUM_RELATIVE_ERROR): Tensor | string {
   const numbers = tensor.typed() as Float32Array;
   const halves = new Uint16Array(numbers.length);
   let [error, energy, largest] = [0, 0, 0];
@@ -100,7 +110,10 @@ function store(graph: Graph, value: Value, half: Tensor, name: string): Node {
   const restored = new Value(value.name, value.type);
   value.replaceUsesInNodes(restored);
   graph.initializers.delete(value);
-  return new Node('Cast', [graph.addInitializer(name, half)], [restored], {
-    attributes: { to: attribute.int(elementTypeNumber('float32')) },
-  });
+  return castToFloat32(graph.addInitializer(name, half), restored);
+}
+
+/** The Cast that onnxruntime folds. */
+export function castToFloat32(from: Value, to: Value): Node {
+  return new Node('Cast', [from], [to], { attributes: { to: attribute.int(elementTypeNumber('float32')) } });
 }

@@ -1,0 +1,45 @@
+/** What a lock was made of, as digests that are the same on every machine. */
+import { createHash } from 'node:crypto';
+import { canonicalJson, type Json, sha256, sha256OfFile } from '../../artifact/digest.js';
+import type { LockDigests } from '../../artifact/lock.js';
+import type { ArtifactFile } from '../../artifact/manifest.js';
+import type { ModelConfiguration } from '../../artifact/schema.js';
+import type { Model } from '../ir/model.js';
+import { printModel } from '../ir/print.js';
+import { weightsOf } from '../ir/summary.js';
+import type { PreparedModel } from './prepare.js';
+
+const CHUNK_BYTES = 8 * 2 ** 20;
+
+export type InputDigests = Pick<LockDigests, 'source' | 'normalizedGraph' | 'modelJson'>;
+
+export async function inputDigests({ source, configuration, model }: PreparedModel): Promise<InputDigests> {
+  return {
+    source: await sha256OfFile(source),
+    normalizedGraph: graphDigest(model),
+    modelJson: modelJsonDigest(configuration),
+  };
+}
+
+/** Of the printed form, which shortens what is long, and of every weight in full. */
+export function graphDigest(model: Model): string {
+  const hash = createHash('sha256').update(printModel(model));
+  for (const { name, tensor } of weightsOf(model)) {
+    hash.update(`${JSON.stringify(name)} ${tensor.elementType} ${tensor.dims.join()}\n`);
+    if (tensor.storage.kind === 'strings') {
+      for (const string of tensor.storage.strings) hash.update(`${string.byteLength}:`).update(string);
+    } else for (const chunk of tensor.chunks(CHUNK_BYTES)) hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
+
+/** Of the keys that decide a recipe: a new name or version changes none. */
+export function modelJsonDigest(configuration: ModelConfiguration): string {
+  const { inputs, task, optimize, session, stripNames } = configuration;
+  return sha256(canonicalJson({ inputs, task, optimize, session, stripNames } as unknown as Json));
+}
+
+/** Of an artifact's files: the model itself, whatever its manifest says around it. */
+export function filesDigest(files: readonly ArtifactFile[]): string {
+  return sha256(canonicalJson(files as unknown as Json));
+}

@@ -1,0 +1,41 @@
+/** Files as people post them, made into a model's tensors by the very code that the endpoint runs. */
+import type { Signature } from '../../artifact/manifest.js';
+import type { Task } from '../../artifact/task.js';
+import { createImagePipeline } from '../../tasks/image/image-pipeline.js';
+import type { TensorFeeds } from '../../tasks/tensors.js';
+import type { DataSet, Feeds } from './data-set.js';
+import type { SampleContent } from './sample-file.js';
+
+export interface TaskDecoder {
+  /** Inputs that a sequence takes from the step before, and what the first step has. */
+  readonly carried: DataSet['carried'];
+  readonly starts: Feeds;
+  /** Undefined where the task takes no pictures. */
+  readonly picture: ((bytes: Uint8Array) => Promise<SampleContent>) | undefined;
+}
+
+/** @throws ConfigurationError TASK_… where the task does not fit the signature */
+export function createTaskDecoder(task: Task, signature: Signature): TaskDecoder {
+  const none = { carried: {}, starts: {}, picture: undefined };
+  switch (task.type) {
+    case 'tensor':
+      return none;
+    case 'object-detection':
+    case 'image-classification': {
+      const pipeline = createImagePipeline(task.image, signature);
+      return {
+        ...none,
+        async picture(bytes) {
+          const { feeds, placement } = pipeline.prepare(bytes);
+          return { steps: [runtimeFeeds(feeds)], size: { width: placement.photoWidth, height: placement.photoHeight } };
+        },
+      };
+    }
+  }
+}
+
+export function runtimeFeeds(feeds: TensorFeeds): Feeds {
+  return Object.fromEntries(
+    Object.entries(feeds).map(([name, { dataType, shape, data }]) => [name, { dataType, dims: shape, data }]),
+  );
+}
