@@ -2,6 +2,7 @@
 import type { QuantizationParameters, StaticRecipe } from '../../../../artifact/recipe.js';
 import type { Node } from '../../../ir/node.js';
 import type { Value } from '../../../ir/value.js';
+import { constantBehind } from '../../../passes/inferred-type.js';
 import type { Assignment } from '../../scheme.js';
 import { existingParameters, isQuantizedAlready, isReadQuantized } from './existing-quantization.js';
 import { type Operator, operatorOf } from './operators.js';
@@ -128,7 +129,7 @@ function quantizedValues(nodes: ReadonlyMap<Node, PlannedNode>): Map<Value, { is
   for (const { node, operator } of nodes.values()) {
     for (const index of operator.data) {
       const value = node.input(index);
-      if (value !== undefined && node.constantInput(index) === undefined) read.add(value);
+      if (value !== undefined && constantBehind(node, index) === undefined) read.add(value);
     }
   }
   const values = new Map<Value, { isOutput: boolean }>();

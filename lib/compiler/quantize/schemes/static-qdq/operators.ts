@@ -74,7 +74,7 @@ export function operatorOf(node: Node, recipe: StaticRecipe): Operator | string 
     return `${node.describe()} reads nothing but constants`;
   }
   for (const index of data.length > 0 ? data : [0]) {
-    const constant = node.constantInput(index);
+    const constant = constantBehind(node, index);
     if (constant?.elementType === 'float32' && !isFiniteTensor(constant)) {
       return `input ${index} of ${node.describe()} is not finite`;
     }
