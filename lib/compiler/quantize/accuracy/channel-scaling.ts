@@ -58,7 +58,7 @@ function passes(node: Node): boolean {
 }
 
 /** Whether a constant has one number for each channel and repeats along everything else. */
-function isPerChannel(node: Node, index: number, channels: number, axisFromEnd: number): boolean {
+export function isPerChannel(node: Node, index: number, channels: number, axisFromEnd: number): boolean {
   const constant = node.constantInput(index);
   if (constant?.elementType !== 'float32' || constant.count !== channels) return false;
   return constant.dims[constant.dims.length - axisFromEnd] === channels;
