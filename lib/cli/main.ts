@@ -9,7 +9,9 @@ import { type Command, helpText, parseCommandLine } from './command.js';
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   inspect: async () => (await import('./inspect.js')).inspectCommand,
   build: async () => (await import('./build.js')).buildCommand,
+  optimize: async () => (await import('./optimize.js')).optimizeCommand,
   compare: async () => (await import('./compare.js')).compareCommand,
+  benchmark: async () => (await import('./benchmark.js')).benchmarkCommand,
   dev: async () => (await import('./dev.js')).devCommand,
 };
 

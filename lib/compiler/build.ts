@@ -3,7 +3,12 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
 import { type Json, readableJson } from '../artifact/digest.js';
-import { type Architecture, MANIFEST_SCHEMA_VERSION, type Manifest, type SessionSettings } from '../artifact/manifest.js';
+import {
+  type Architecture,
+  MANIFEST_SCHEMA_VERSION,
+  type Manifest,
+  type SessionSettings,
+} from '../artifact/manifest.js';
 import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
 import { applyLock, chooseLock, compareWithLock, type LockReport } from './build/apply-lock.js';
 import { readModelFolder } from './build/configuration.js';

@@ -15,6 +15,8 @@ export interface RandomGraphOptions {
   readonly maximumOperations?: number;
   /** If, Loop and Scan. Default true. */
   readonly subgraphs?: boolean;
+  /** Four in five operations are layers of neural networks. Default false. */
+  readonly layers?: boolean;
 }
 
 export interface RandomGraph {
@@ -34,6 +36,7 @@ export interface RandomGraphRecipe {
   readonly operations: readonly OperationRecipe[];
   readonly seed: number;
   readonly subgraphs: boolean;
+  readonly layers: boolean;
   build(): RandomGraph;
   toString(): string;
 }
@@ -50,7 +53,7 @@ export function randomGraphs(options: RandomGraphOptions = {}): fc.Arbitrary<Ran
       seed: fc.nat({ max: 1_000_000 }),
     })
     .map((recipe) => {
-      const whole = { ...recipe, subgraphs: options.subgraphs ?? true };
+      const whole = { ...recipe, subgraphs: options.subgraphs ?? true, layers: options.layers ?? false };
       const build = () => buildModel(whole);
       return {
         ...whole,

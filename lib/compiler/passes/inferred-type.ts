@@ -39,11 +39,18 @@ const KEEP_TYPE = new Set(
 
 const INT64 = new Set(['ArgMax', 'ArgMin', 'NonMaxSuppression', 'NonZero', 'Shape', 'Size']);
 
-/** The element type of a value, or undefined if nothing on the way to it says. */
-export function inferElementType(value: Value | undefined): ElementType | undefined {
+/**
+ * The element type of a value, or undefined if nothing on the way to it says.
+ * @param told what is known of a value without its producer. Default: its own type
+ */
+export function inferElementType(
+  value: Value | undefined,
+  told: (value: Value) => ElementType | undefined = (each) => each.elementType,
+): ElementType | undefined {
   let current = value;
   while (current !== undefined) {
-    if (current.elementType !== undefined) return current.elementType;
+    const known = told(current);
+    if (known !== undefined) return known;
     const node: Node | undefined = current.producer;
     if (node === undefined || node.domain !== '') return undefined;
     const { opType } = node;

@@ -1,7 +1,6 @@
 /** Turns a plan into a model: the one way from a search, a lock or a command to quantized bytes. */
-import type { QuantizationParameters, Recipe } from '../../artifact/recipe.js';
+import type { QuantizationParameters } from '../../artifact/recipe.js';
 import type { Model } from '../ir/model.js';
-import type { Node } from '../ir/node.js';
 import { graphsOf, nodesOf } from '../ir/traversal.js';
 import { validateStructure } from '../ir/validation.js';
 import type { Value } from '../ir/value.js';
@@ -9,12 +8,16 @@ import { constantsToInitializers } from '../passes/constants-to-initializers.js'
 import { convertOpset } from '../passes/convert-opset.js';
 import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
 import { replaceWeights } from '../passes/replace-weights.js';
+import { fillSlots } from './accuracy/weight-slots.js';
 import { findNodes } from './node-key.js';
 import type { AppliedPlan, QuantizationPlan, QuantizedWeight } from './plan.js';
 import type { Assignment, SchemeContext, SchemeRewrite } from './scheme.js';
 import { SCHEME_REWRITES } from './schemes/registry.js';
 
 type Declined = AppliedPlan['declined'][number];
+
+/** A node may be gone when it is declined; its name is not. */
+type NamedAssignment = Assignment & { readonly output: string };
 
 /**
  * Rewrites a normalized model in place. Names, order and types of its inputs and outputs stay. The same model and plan give the same
@@ -27,6 +30,7 @@ export function applyPlan(model: Model, plan: QuantizationPlan): AppliedPlan {
   constantsToInitializers().run(model);
   const declined: Declined[] = [];
   const assignments = assign(model, plan, declined);
+  fillSlots(model, plan.weights);
   replaceWeights(plan.weights).run(model);
   const context = contextOf(model, plan);
   const needed = new Map<string, number>();
@@ -35,7 +39,11 @@ export function applyPlan(model: Model, plan: QuantizationPlan): AppliedPlan {
     if (all.length === 0) continue;
     const reason = raiseOpset(model, rewrite);
     const standing = all.filter(({ node }) => node.graph !== undefined);
-    if (reason !== undefined) declined.push(...standing.map(({ node }) => ({ node: nameOf(node), reason })));
+    for (const { node, output } of all) {
+      if (node.graph === undefined)
+        declined.push({ node: output, reason: `another opset writes ${node.opType} otherwise` });
+    }
+    if (reason !== undefined) declined.push(...standing.map(({ output }) => ({ node: output, reason })));
     else {
       declined.push(...rewrite.rewrite(standing, context));
       for (const [domain, version] of Object.entries(rewrite.opsets)) {
@@ -50,12 +58,12 @@ export function applyPlan(model: Model, plan: QuantizationPlan): AppliedPlan {
 }
 
 /** Nodes by scheme, in the plan's order; found by key before anything changes. */
-function assign(model: Model, plan: QuantizationPlan, declined: Declined[]): Map<string, Assignment[]> {
+function assign(model: Model, plan: QuantizationPlan, declined: Declined[]): Map<string, NamedAssignment[]> {
   const nodes = findNodes(
     model,
     plan.recipes.map(({ node }) => node),
   );
-  const assignments = new Map<string, Assignment[]>();
+  const assignments = new Map<string, NamedAssignment[]>();
   const decline = (node: string, reason: string) => declined.push({ node, reason });
   const rewrites = new Map(SCHEME_REWRITES.map((rewrite) => [rewrite.scheme, rewrite]));
   for (const [index, { node: key, recipe }] of plan.recipes.entries()) {
@@ -67,16 +75,16 @@ function assign(model: Model, plan: QuantizationPlan, declined: Declined[]): Map
     else {
       const reason = rewrite.refusal(node, recipe);
       if (reason !== undefined) decline(key.output, reason);
-      else append(assignments, recipe, node);
+      else append(assignments, recipe.scheme, { node, recipe, output: key.output });
     }
   }
   return assignments;
 }
 
-function append(assignments: Map<string, Assignment[]>, recipe: Recipe, node: Node): void {
-  const alike = assignments.get(recipe.scheme);
-  if (alike === undefined) assignments.set(recipe.scheme, [{ node, recipe }]);
-  else alike.push({ node, recipe });
+function append(assignments: Map<string, NamedAssignment[]>, scheme: string, assignment: NamedAssignment): void {
+  const alike = assignments.get(scheme);
+  if (alike === undefined) assignments.set(scheme, [assignment]);
+  else alike.push(assignment);
 }
 
 /** Names that several values have (branches of an If may repeat them) are not known: the plan cannot mean one of them. */
@@ -125,8 +133,4 @@ function importDomains(model: Model, needed: ReadonlyMap<string, number>): void 
     if (domain === '' || !used.has(domain)) continue;
     model.opsetImports.set(domain, Math.max(version, model.opsetImports.get(domain) ?? 0));
   }
-}
-
-function nameOf(node: Node): string {
-  return node.outputs.find((value) => value !== undefined)?.name ?? node.describe();
 }

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import type * as OnnxRuntime from 'onnxruntime-node';
 import type { DataType } from '../../artifact/manifest.js';
 import type { RuntimeTensor, SessionReply, SessionRequest, SessionValue } from './session-protocol.js';
+import { ValueObserver } from './value-statistics.js';
 
 process.env.ORT_DISABLE_TELEMETRY = '1';
 const { InferenceSession, Tensor } = createRequire(import.meta.filename)(process.argv[2] ?? '') as typeof OnnxRuntime;
@@ -41,6 +42,9 @@ async function answer(request: SessionRequest): Promise<SessionReply> {
       ...(enableCpuMemArena === undefined ? {} : { enableCpuMemArena }),
       ...(enableMemPattern === undefined ? {} : { enableMemPattern }),
       ...(configEntries === undefined ? {} : { extra: nested(configEntries) }),
+      ...(request.profileFilePrefix === undefined
+        ? {}
+        : { enableProfiling: true, profileFilePrefix: request.profileFilePrefix }),
     };
     session = await (typeof request.model === 'string'
       ? InferenceSession.create(request.model, options)
@@ -52,7 +56,22 @@ async function answer(request: SessionRequest): Promise<SessionReply> {
       outputs: describe(session.outputMetadata),
     };
   }
+  if (request.kind === 'statistics') {
+    return {
+      kind: 'statistics',
+      values: Object.fromEntries([...observers].map(([name, observer]) => [name, observer.statistics()])),
+      peakBytes: process.resourceUsage().maxRSS * 1024,
+    };
+  }
   if (session === undefined) throw new Error('no session is open');
+  if (request.kind === 'end-profile') {
+    session.endProfiling();
+    return { kind: 'profiled' };
+  }
+  if (request.kind === 'observe') {
+    await observe(session.run.bind(session), request);
+    return { kind: 'observed', milliseconds: performance.now() - start };
+  }
   const feeds = Object.fromEntries(Object.entries(request.feeds).map(([name, tensor]) => [name, toOrt(tensor)]));
   const startRun = performance.now();
   const results = await (request.outputs === undefined ? session.run(feeds) : session.run(feeds, request.outputs));
@@ -61,6 +80,36 @@ async function answer(request: SessionRequest): Promise<SessionReply> {
     Object.entries(results).map(([name, value]) => [name, fromOrt(value as InstanceType<typeof Tensor>)]),
   );
   return { kind: 'ran', milliseconds, outputs };
+}
+
+const observers = new Map<string, ValueObserver>();
+/** Outputs of the last observed step that the next one may take. */
+let state: Record<string, InstanceType<typeof Tensor>> = {};
+
+async function observe(
+  run: NonNullable<typeof session>['run'],
+  { steps, carried, continues, observed }: Extract<SessionRequest, { kind: 'observe' }>,
+): Promise<void> {
+  if (!continues) state = {};
+  const outputs = [...observed, ...new Set(Object.values(carried))];
+  for (const step of steps) {
+    const feeds = Object.fromEntries(Object.entries(step).map(([name, tensor]) => [name, toOrt(tensor)]));
+    const results = (await run({ ...feeds, ...state }, outputs)) as Record<string, InstanceType<typeof Tensor>>;
+    for (const name of observed) {
+      const data = results[name]?.data as Float32Array;
+      const observer = observers.get(name) ?? new ValueObserver();
+      observers.set(name, observer);
+      // An empty tensor's are the wrong way round, and extend nothing.
+      observer.extend(data[0] as number, data[1] as number);
+      observer.add(data.subarray(2));
+    }
+    state = Object.fromEntries(
+      Object.entries(carried).flatMap(([input, output]) => {
+        const tensor = results[output];
+        return tensor === undefined ? [] : [[input, tensor]];
+      }),
+    );
+  }
 }
 
 /** Session config entries as onnxruntime-node's `extra` wants them: nested objects in place of dots. */

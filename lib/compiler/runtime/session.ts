@@ -4,6 +4,7 @@ import type { SessionSettings } from '../../artifact/manifest.js';
 import { hostRuntimeFolder } from '../../artifact/onnxruntime-package.js';
 import { RuntimeError } from '../../errors.js';
 import type { RuntimeTensor, SessionReply, SessionRequest, SessionValue } from './session-protocol.js';
+import type { ValueStatistics } from './value-statistics.js';
 
 export type { RuntimeTensor, SessionValue } from './session-protocol.js';
 
@@ -16,6 +17,8 @@ export interface OpenSessionOptions {
   readonly timeout?: number;
   /** Kills the child when it fires. */
   readonly signal?: AbortSignal;
+  /** Measures every operator from now on; `endProfile` writes a file whose path begins like this. Default: no profile. */
+  readonly profileFilePrefix?: string;
 }
 
 export interface RuntimeRun {
@@ -23,6 +26,9 @@ export interface RuntimeRun {
   /** Wall time of the run itself, milliseconds, without the way to the child and back. */
   readonly milliseconds: number;
 }
+
+/** Steps to run for what their outputs say of values. */
+export type Observation = Omit<Extract<SessionRequest, { kind: 'observe' }>, 'kind'>;
 
 /** The last of what a child wrote, for the error message when it dies. */
 const STDERR_BYTES = 4096;
@@ -53,11 +59,29 @@ export class RuntimeSession {
   async run(feeds: Readonly<Record<string, RuntimeTensor>>, outputs?: readonly string[]): Promise<RuntimeRun> {
     const reply = await this.#process.ask({ kind: 'run', feeds, outputs });
     if (reply.kind === 'ran') return reply;
-    throw new RuntimeError({
-      code: 'RUNTIME_RUN',
-      message: `onnxruntime could not run the model: ${reply.kind === 'failed' ? reply.message : reply.kind}`,
-      advice: 'Check the shapes and types of the inputs against `cdk-onnx inspect`.',
-    });
+    throw notRun(reply);
+  }
+
+  /**
+   * Runs steps in order, and keeps in the child what the observed outputs say of values; nothing comes back.
+   * @throws as `run`
+   */
+  async observe(observation: Observation): Promise<void> {
+    const reply = await this.#process.ask({ kind: 'observe', ...observation });
+    if (reply.kind !== 'observed') throw notRun(reply);
+  }
+
+  /** What was observed since the session was opened, by the output's name. */
+  async statistics(): Promise<{ values: Readonly<Record<string, ValueStatistics>>; peakBytes: number }> {
+    const reply = await this.#process.ask({ kind: 'statistics' });
+    if (reply.kind === 'statistics') return reply;
+    throw notRun(reply);
+  }
+
+  /** Writes the profile of all runs so far. @throws RuntimeError RUNTIME_RUN if none was asked for */
+  async endProfile(): Promise<void> {
+    const reply = await this.#process.ask({ kind: 'end-profile' });
+    if (reply.kind !== 'profiled') throw notRun(reply);
   }
 
   /** Ends the child. Safe to call twice. */
@@ -87,6 +111,7 @@ export async function openSession(
       model,
       settings: options.settings ?? {},
       threads: options.threads ?? 1,
+      profileFilePrefix: options.profileFilePrefix,
     });
     if (reply.kind === 'opened') return new RuntimeSession(process, reply);
     throw new RuntimeError({
@@ -99,6 +124,14 @@ export async function openSession(
     await process.close();
     throw error;
   }
+}
+
+function notRun(reply: SessionReply): RuntimeError {
+  return new RuntimeError({
+    code: 'RUNTIME_RUN',
+    message: `onnxruntime could not run the model: ${reply.kind === 'failed' ? reply.message : reply.kind}`,
+    advice: 'Check the shapes and types of the inputs against `cdk-onnx inspect`.',
+  });
 }
 
 class SessionProcess {

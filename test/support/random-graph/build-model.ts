@@ -4,6 +4,7 @@ import type { Tensor } from '../../../lib/compiler/ir/tensor.js';
 import type { RandomGraph, RandomGraphRecipe } from '../random-graph.js';
 import { Choices } from './choices.js';
 import { GraphScope, irVersionFor, type Known, ModelScope } from './graph-scope.js';
+import { NETWORK_OPERATIONS } from './network-operations.js';
 import { OPERATIONS } from './operations.js';
 import { SUBGRAPH_OPERATIONS } from './subgraph-operations.js';
 
@@ -12,7 +13,8 @@ export function buildModel(recipe: Omit<RandomGraphRecipe, 'build' | 'toString'>
   const model = new ModelScope(recipe.opset, choices);
   const scope = new GraphScope('random', model);
   const feeds = addInputs(scope, choices);
-  const operations = recipe.subgraphs ? [...OPERATIONS, ...SUBGRAPH_OPERATIONS] : OPERATIONS;
+  const operations = recipe.subgraphs ? [...OPERATIONS, ...SUBGRAPH_OPERATIONS] : [...OPERATIONS];
+  if (recipe.layers) while (operations.length < 5 * OPERATIONS.length) operations.push(...NETWORK_OPERATIONS);
   for (const { operator, seed } of recipe.operations) {
     model.choices = new Choices(seed);
     const operation = operations[operator % operations.length];

@@ -67,6 +67,12 @@ function middleOf(noise: Float64Array, low: number, high: number): number {
   return middle;
 }
 
+export interface RepairOptions {
+  readonly checks: number;
+  /** True when there is no time left. */
+  readonly isLate: () => boolean;
+}
+
 export interface RepairResult {
   readonly options: readonly number[];
   readonly rejected: readonly Step[];
@@ -81,7 +87,7 @@ export async function repair(
   options: readonly number[],
   remaining: readonly Step[],
   holds: Check,
-  limit: number,
+  { checks: limit, isLate }: RepairOptions,
 ): Promise<RepairResult> {
   let current = [...options];
   const rejected: Step[] = [];
@@ -89,7 +95,7 @@ export async function repair(
   const queue = [...remaining];
   let checks = 0;
   let size = Math.max(1, Math.ceil(queue.length / 2));
-  while (queue.length > 0 && checks < limit) {
+  while (queue.length > 0 && checks < limit && !isLate()) {
     const batch = queue.slice(0, size).filter(({ unit }) => !blocked.has(unit));
     if (batch.length === 0) {
       queue.splice(0, size);

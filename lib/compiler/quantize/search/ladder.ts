@@ -1,7 +1,6 @@
 /** The recipes that are worth trying for a goal, from the most careful to the smallest. */
 import type { Recipe, Scheme } from '../../../artifact/recipe.js';
-import type { Model } from '../../ir/model.js';
-import { SCHEME_REWRITES } from '../schemes/registry.js';
+import { rewriteOf } from '../schemes/registry.js';
 import type { Goal, Refusal } from './search-result.js';
 import type { Unit } from './units.js';
 
@@ -50,11 +49,10 @@ export function recipeName(recipe: Recipe): string {
 
 /** Which units could have a recipe; those that cannot are refused with the reason of their first node. */
 export function eligibleUnits(
-  model: Model,
   units: readonly Unit[],
   recipe: Recipe,
 ): { readonly eligible: readonly Unit[]; readonly refused: readonly Refusal[] } {
-  const rewrite = SCHEME_REWRITES.find(({ scheme }) => scheme === recipe.scheme);
+  const rewrite = rewriteOf(recipe.scheme);
   if (rewrite === undefined) return { eligible: [], refused: [] };
   const refused: Refusal[] = [];
   const eligible = units.filter((unit) => {
@@ -66,6 +64,5 @@ export function eligibleUnits(
     }
     return reason === undefined;
   });
-  void model;
   return { eligible, refused };
 }

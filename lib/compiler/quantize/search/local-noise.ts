@@ -51,6 +51,8 @@ export function instrument(
       if (node === undefined) continue;
       const [twin] = cloneNodes([node], { values: new Map(), rename: (name) => model.freshName(`${name}_twin`) });
       if (twin === undefined) continue;
+      // onnxruntime wants names of nodes to differ.
+      twin.name = '';
       graph.append(twin);
       twins.push({ key: nodeKeyOf(twin), unit: unit.index });
       for (const [index, value] of node.outputs.entries()) {

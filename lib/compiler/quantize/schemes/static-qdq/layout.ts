@@ -25,19 +25,24 @@ export type Source =
 export class Layout {
   /** In the order of the assignments. */
   readonly nodes: ReadonlyMap<Node, PlannedNode>;
-  /** Nodes that are left alone because nothing next to them is quantized. */
-  readonly idle: readonly Node[];
+  /** Nodes that are left alone, and why. */
+  readonly declined: readonly { readonly node: Node; readonly reason: string }[];
   /** Values that get a QuantizeLinear, with whether their producer hands on nothing else. */
   readonly values: ReadonlyMap<Value, { readonly isOutput: boolean }>;
 
   constructor(assignments: readonly Assignment<StaticRecipe>[]) {
     const nodes = new Map<Node, PlannedNode>();
+    const declined: { node: Node; reason: string }[] = [];
     for (const { node, recipe } of assignments) {
-      const operator = operatorOf(node, recipe);
-      if (typeof operator !== 'string' && !isQuantizedAlready(node)) nodes.set(node, { node, recipe, operator });
+      const operator = refusalOrOperator(node, recipe);
+      if (typeof operator === 'string') declined.push({ node, reason: operator });
+      else nodes.set(node, { node, recipe, operator });
+    }
+    for (const node of removeIdle(nodes)) {
+      declined.push({ node, reason: `nothing next to ${node.describe()} is quantized` });
     }
     this.nodes = nodes;
-    this.idle = removeIdle(nodes);
+    this.declined = declined;
     this.values = quantizedValues(nodes);
   }
 
@@ -82,6 +87,11 @@ export class Layout {
     }
     return origin;
   }
+}
+
+/** What the node is to static quantization, or why it stays in float32. */
+export function refusalOrOperator(node: Node, recipe: StaticRecipe): Operator | string {
+  return isQuantizedAlready(node) ? `${node.describe()} is quantized already` : operatorOf(node, recipe);
 }
 
 /** Takes out the nodes that are quantized only in company and have none that is quantized by itself. */

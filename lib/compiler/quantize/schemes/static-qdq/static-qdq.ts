@@ -7,9 +7,8 @@ import type { Value } from '../../../ir/value.js';
 import { activationParameters } from '../../parameters/scale-and-zero-point.js';
 import type { Assignment, SchemeContext, SchemeRewrite } from '../../scheme.js';
 import { ActivationWriter } from './activations.js';
-import { existingParameters, isQuantizedAlready } from './existing-quantization.js';
-import { Layout, type PlannedNode } from './layout.js';
-import { operatorOf } from './operators.js';
+import { existingParameters } from './existing-quantization.js';
+import { Layout, type PlannedNode, refusalOrOperator } from './layout.js';
 import { QuantizationWriter } from './quantization-writer.js';
 import { WeightWriter } from './weights.js';
 
@@ -21,8 +20,7 @@ export const staticQdq: SchemeRewrite<StaticRecipe> = {
   opsets: { '': 13, 'com.microsoft': 1 },
 
   refusal(node, recipe) {
-    if (isQuantizedAlready(node)) return `${node.describe()} is quantized already`;
-    const operator = operatorOf(node, recipe);
+    const operator = refusalOrOperator(node, recipe);
     return typeof operator === 'string' ? operator : undefined;
   },
 
@@ -39,9 +37,7 @@ export const staticQdq: SchemeRewrite<StaticRecipe> = {
     const absorbed = new ActivationWriter(writer, layout, parameters).write();
     writer.insertions.apply();
     for (const node of absorbed) node.graph?.remove(node);
-    for (const node of layout.idle) {
-      declined.push({ node: nameOf(node), reason: `nothing next to ${node.describe()} is quantized` });
-    }
+    for (const { node, reason } of layout.declined) declined.push({ node: nameOf(node), reason });
     return declined;
   },
 };

@@ -37,7 +37,8 @@ export class WeightWriter {
   ) {
     const value = node.input(1);
     if (linear.weight === undefined || value === undefined) return;
-    const bias = linear.bias === undefined ? undefined : scaled(linear.bias, linear.beta);
+    const bias =
+      linear.bias === undefined ? undefined : perChannel(scaled(linear.bias, linear.beta), node, linear.weight);
     const weight = scaled(linear.weight, linear.alpha);
     const form = isInteger && operator.isFused ? 'dequantize' : 'cast';
     const quantized = this.#quantized(value.name, weight, linear, recipe, (parameters) =>
@@ -180,6 +181,13 @@ function scaled(tensor: Tensor, factor: number): Tensor {
     tensor.dims,
     (tensor.typed() as Float32Array).map((number) => number * factor),
   );
+}
+
+/** A Gemm's one number for all channels, once for each: integer kernels want that. */
+function perChannel(bias: Tensor, node: Node, weight: Tensor): Tensor {
+  const channels = weight.dims[node.int('transB', 0) === 1 ? 0 : 1] ?? 1;
+  if (!node.is('Gemm') || bias.count !== 1 || channels === 1) return bias;
+  return Tensor.fromNumbers('float32', [channels], new Float32Array(channels).fill(bias.numbers()[0] ?? 0));
 }
 
 /** Whether integers that were rounded by data are what the recipe asks for. */

@@ -1,0 +1,182 @@
+/** Puts together what a search found. */
+import { statSync } from 'node:fs';
+import type { Measurement } from '../../../artifact/lock.js';
+import type { Certificate } from '../../metrics/certificate.js';
+import { decibels } from '../../metrics/differences.js';
+import type { Metric } from '../../metrics/metric.js';
+import { keyText } from '../node-key.js';
+import type { QuantizationPlan } from '../plan.js';
+import type { FoundPlan } from './find-plan.js';
+import type { Finalists } from './measure-finalists.js';
+import type { UnitOptions } from './options-of-units.js';
+import type { SearchOptions } from './search-options.js';
+import type { CandidateResult, LatencyResult, NodeResult, SearchResult, Timing } from './search-result.js';
+import { cpuName, hostArchitecture } from './timing.js';
+import type { Unit } from './units.js';
+import type { Workbench } from './workbench.js';
+
+export interface ResultParts {
+  readonly search: SearchOptions;
+  readonly bench: Workbench;
+  readonly found: FoundPlan;
+  readonly finalists: Finalists;
+  readonly units: readonly Unit[];
+  readonly metric: Metric;
+  readonly certificate: Certificate;
+  readonly groups: SearchResult['groups'];
+  /** Bytes of the model before any recipe, as it would be written. */
+  readonly untouchedBytes: number;
+  readonly isSynthetic: boolean;
+  readonly effort: SearchResult['effort'];
+}
+
+const MOST_BREAKING = 10;
+
+export function resultOf(parts: ResultParts): SearchResult {
+  const { search, finalists, found, metric, certificate } = parts;
+  const { chosen } = finalists;
+  const outcome = outcomeOf(parts);
+  const bytes = { original: originalBytes(parts), chosen: chosen.result.bytes };
+  const latency = latencyOf(parts);
+  return {
+    outcome,
+    architecture: search.architecture,
+    goal: search.goal,
+    plan: chosen.plan,
+    session: finalists.session,
+    bytes,
+    latency,
+    certificate,
+    evaluation: chosen.certificate,
+    groups: parts.groups,
+    candidates: candidatesOf(parts),
+    nodes: nodesOf(parts),
+    refused: [...found.refused, ...finalists.refused],
+    breaking: outcome === 'not-held' ? breakingOf(parts) : [],
+    measured: measurementsOf(metric, certificate, bytes, latency),
+    notes: notesOf(parts, outcome),
+    effort: parts.effort,
+  };
+}
+
+function outcomeOf(parts: ResultParts): SearchResult['outcome'] {
+  const { finalists, certificate, search, found, isSynthetic } = parts;
+  if (!finalists.holds || certificate.status === 'broken') return 'not-held';
+  const canChange = found.units.length > 0;
+  if (search.goal === 'size' && canChange && isUntouched(finalists.chosen.plan)) return 'not-held';
+  return certificate.status === 'certified' && !isSynthetic ? 'held' : 'not-certified';
+}
+
+function isUntouched({ recipes, weights }: QuantizationPlan): boolean {
+  return recipes.length === 0 && weights.size === 0;
+}
+
+function originalBytes({ search, untouchedBytes }: ResultParts): number {
+  const file = search.source === undefined ? undefined : statSync(search.source, { throwIfNoEntry: false });
+  return file?.size ?? untouchedBytes;
+}
+
+function latencyOf({ search, finalists }: ResultParts): LatencyResult {
+  const measured = { cpu: cpuName(), original: finalists.original, chosen: finalists.timing };
+  const host = hostArchitecture();
+  if (search.architecture === host) return { kind: 'measured', ...measured };
+  const reason = `this machine is ${host ?? process.arch}, and the model is for ${search.architecture}`;
+  return { kind: 'not-measured', reason, here: measured };
+}
+
+function candidatesOf({ bench, finalists }: ResultParts): CandidateResult[] {
+  return [...bench.candidates.values()].map(({ digest, result }) => {
+    const timing = finalists.timings.get(digest);
+    return { ...result, ...(timing === undefined ? {} : { timing }), chosen: digest === finalists.chosen.digest };
+  });
+}
+
+function nodesOf({ found, finalists, units }: ResultParts): NodeResult[] {
+  const recipes = new Map(finalists.chosen.plan.recipes.map(({ node, recipe }) => [keyText(node), recipe]));
+  const declined = new Set(finalists.chosen.declined.map(({ node }) => node));
+  const measured = new Map(found.units.map((unit) => [unit.unit.index, unit]));
+  return units.flatMap((unit) => {
+    const options = measured.get(unit.index)?.options ?? [];
+    if (options.length === 0 && unit.weightBytes === 0) return [];
+    const float32 = options.find(({ recipe }) => recipe === undefined)?.bytes ?? unit.weightBytes;
+    return unit.nodes.map((node, index): NodeResult => {
+      const key = unit.keys[index];
+      if (key === undefined) throw new TypeError('every node has a key');
+      const planned = declined.has(key.output) ? undefined : recipes.get(keyText(key));
+      const option = options.find(({ recipe }) => JSON.stringify(recipe) === JSON.stringify(planned));
+      // Shared weights count once.
+      const bytes = index === 0 ? { original: float32, chosen: option?.bytes ?? float32 } : { original: 0, chosen: 0 };
+      return {
+        node: key,
+        name: node.name,
+        recipe: planned ?? { scheme: 'fp32' },
+        bytes,
+        sensitivity: planned === undefined ? 0 : (option?.noise ?? 0),
+        snr: planned === undefined || option === undefined ? null : decibels(1, option.localNoise),
+        alternatives: options.flatMap(({ recipe, localNoise, bytes: size }) =>
+          recipe === undefined || recipe === option?.recipe
+            ? []
+            : [{ recipe, snr: decibels(1, localNoise), bytes: size }],
+        ),
+      };
+    });
+  });
+}
+
+/** The nodes of the plan that are predicted to add the most noise. */
+function breakingOf({ found, finalists }: ResultParts): SearchResult['breaking'] {
+  const recipes = new Map(finalists.chosen.plan.recipes.map(({ node, recipe }) => [keyText(node), recipe]));
+  const noiseOf = ({ unit, options }: UnitOptions) => {
+    const [key] = unit.keys;
+    const recipe = key === undefined ? undefined : recipes.get(keyText(key));
+    const option = options.find((candidate) => JSON.stringify(candidate.recipe) === JSON.stringify(recipe));
+    return recipe === undefined ? 0 : (option?.noise ?? 0);
+  };
+  return found.units
+    .map((unit) => ({ unit, noise: noiseOf(unit) }))
+    .filter(({ noise }) => noise > 0)
+    .sort((one, other) => other.noise - one.noise)
+    .slice(0, MOST_BREAKING)
+    .flatMap(({ unit }) => unit.unit.keys);
+}
+
+function measurementsOf(
+  metric: Metric,
+  certificate: Certificate,
+  bytes: SearchResult['bytes'],
+  latency: LatencyResult,
+): Measurement[] {
+  const times = latency.kind === 'measured' ? latency : latency.here;
+  const timing = (name: string, { run, open, firstRun }: Timing, cpu: string): Measurement[] => [
+    { metric: `${name} run`, value: run, unit: 'ms', cpu },
+    { metric: `${name} open`, value: open, unit: 'ms', cpu },
+    { metric: `${name} first run`, value: firstRun, unit: 'ms', cpu },
+  ];
+  return [
+    { metric: 'size', value: bytes.chosen, unit: 'bytes' },
+    { metric: 'original size', value: bytes.original, unit: 'bytes' },
+    { metric: metric.name, value: certificate.value, unit: metric.unit },
+    { metric: `original ${metric.name}`, value: certificate.original, unit: metric.unit },
+    ...(times === undefined
+      ? []
+      : [...timing('chosen', times.chosen, times.cpu), ...timing('original', times.original, times.cpu)]),
+  ];
+}
+
+function notesOf(
+  { certificate, isSynthetic, finalists, search }: ResultParts,
+  outcome: SearchResult['outcome'],
+): string[] {
+  const notes = [...finalists.notes];
+  if (isSynthetic) notes.push('the data is made up: nothing is certified');
+  if (outcome === 'not-certified') notes.push(`not certified: ${certificate.reason}`);
+  if (outcome === 'not-held') {
+    notes.push(
+      finalists.holds && certificate.status === 'broken'
+        ? `the holdout breaks the budget: ${certificate.reason}`
+        : 'nothing that was tried keeps the budget and changes the model: this is what came closest',
+    );
+  }
+  if (search.architecture !== hostArchitecture()) notes.push(`latencies on ${search.architecture}: not measured`);
+  return notes;
+}
