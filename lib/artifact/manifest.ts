@@ -94,6 +94,6 @@ export interface Manifest {
   readonly session: SessionSettings;
   /** Path of the ONNX file inside the artifact. */
   readonly model: string;
-  /** Every file but manifest.json and report.json, sorted by path. */
+  /** Every file but manifest.json, report.json and the GPU variant, sorted by path. */
   readonly files: readonly ArtifactFile[];
 }

@@ -1,6 +1,7 @@
 /** All that is measured before plans are tried: ranges, weights changed for the better, and each unit's recipes with cost and noise. */
 import type { Recipe, StaticRecipe } from '../../../artifact/recipe.js';
 import type { DataSet, Feeds } from '../../data/data-set.js';
+import type { RangeMethod } from '../calibration/range.js';
 import { EMPTY_PLAN, type QuantizationPlan } from '../plan.js';
 import { withGoalCosts } from './goal-costs.js';
 import { ladderFor, recipeName } from './ladder.js';
@@ -84,6 +85,9 @@ export async function prepareSearch(options: PrepareSearchOptions): Promise<Prep
   };
 }
 
+/** Good enough to compare weights by. */
+const ROUGHLY: readonly RangeMethod[] = [{ kind: 'mse' }];
+
 /** Judged with the recipe that gains most by it on all nodes that can have it: static if there is one. */
 async function improvedWeights(
   options: PrepareSearchOptions,
@@ -96,7 +100,7 @@ async function improvedWeights(
   const probe = staticOf(ladder) ?? ladder.find(({ scheme }) => scheme !== 'fp16-storage') ?? ladder[0];
   if (probe === undefined || preparations.length === 0) return EMPTY_PLAN;
   const outputNoise = async (plan: QuantizationPlan) => {
-    const ranged = await withRanges(options, [probe], plan, []);
+    const ranged = await withRanges(options, [probe], plan, [], ROUGHLY);
     return await bench.outputNoise(
       neededActivations(
         planOf(ranged, units, () => probe),
@@ -116,6 +120,7 @@ async function withRanges(
   ladder: readonly Recipe[],
   base: QuantizationPlan,
   refused: Refusal[],
+  methods?: readonly RangeMethod[],
 ): Promise<QuantizationPlan> {
   const recipe = staticOf(ladder);
   if (recipe === undefined) return base;
@@ -126,6 +131,7 @@ async function withRanges(
     recipe,
     base,
     calibration,
+    ...(methods === undefined ? {} : { methods }),
     signal: bench.signal,
     localNoise: async (plan) =>
       (

@@ -31,6 +31,8 @@ export interface RangesOptions {
   /** Weights that preparations changed. */
   readonly base: QuantizationPlan;
   readonly calibration: DataSet;
+  /** Default: several, and for each value the best of them. */
+  readonly methods?: readonly RangeMethod[];
   readonly signal: AbortSignal;
   /** Σ noise / Σ signal at each unit's own output, with these ranges. */
   readonly localNoise: (base: QuantizationPlan) => Promise<ReadonlyMap<number, number>>;
@@ -43,25 +45,27 @@ export interface Ranges {
 }
 
 export async function chooseRanges(options: RangesOptions): Promise<Ranges> {
-  const { units, recipe, base } = options;
+  const { units, recipe, base, methods = METHODS } = options;
   const { eligible } = eligibleUnits(units, recipe);
   const values = valuesOf(eligible, recipe);
   if (values.length === 0) return { activations: [], refused: [] };
   const model = withWeights(options.model, base.weights);
   const calibration = await calibrate(model, options.calibration, {
     values,
-    methods: METHODS.map(({ kind }) => kind),
+    methods: methods.map(({ kind }) => kind),
     ids: options.calibration.ids.slice(0, MOST_SAMPLES),
     signal: options.signal,
     onProgress: options.onProgress,
   });
+  const refused = calibration.refused.map(({ value, reason }) => ({ subject: value, recipe, reason }));
+  const [first] = methods;
+  if (methods.length === 1) return { activations: parametersOf(values, calibration, recipe, () => first), refused };
   const tried: { readonly method: RangeMethod; readonly noise: ReadonlyMap<number, number> }[] = [];
-  for (const method of METHODS) {
+  for (const method of methods) {
     const activations = parametersOf(values, calibration, recipe, () => method);
     tried.push({ method, noise: await options.localNoise({ ...base, activations }) });
   }
   const touching = unitsTouching(eligible, new Set(values));
-  const [first] = METHODS;
   const chosen = new Map(
     values.map((value) => {
       let best: { method: RangeMethod | undefined; noise: number } = { method: first, noise: Number.POSITIVE_INFINITY };
@@ -74,7 +78,7 @@ export async function chooseRanges(options: RangesOptions): Promise<Ranges> {
   );
   return {
     activations: parametersOf(values, calibration, recipe, (value) => chosen.get(value)),
-    refused: calibration.refused.map(({ value, reason }) => ({ subject: value, recipe, reason })),
+    refused,
   };
 }
 
