@@ -179,7 +179,11 @@ function prunedText(
     ...(multiplications === undefined
       ? []
       : [`  ${percent(multiplications.after, multiplications.before)} multiplications in what can be pruned`]),
-    ...(lossless.length === 0 ? [] : [`  ${lossless.reduce((sum, { dead, duplicate }) => sum + dead + duplicate, 0)} channels said nothing, or what others say`]),
+    ...(lossless.length === 0
+      ? []
+      : [
+          `  ${lossless.reduce((sum, { dead, duplicate }) => sum + dead + duplicate, 0)} channels said nothing, or what others say`,
+        ]),
     ...(units === 0 ? [] : [`  ${units} channels, heads or columns of ${removed.length} groups taken out`]),
     ...(recovery.recovered.length === 0
       ? []
