@@ -77,7 +77,13 @@ export class QuantizedModel {
     const calibration = await calibrate(changed, this.calibration, { values, methods: ['min-max'] });
     const activations = values.flatMap((name) => {
       const range = calibration.range(name, { kind: 'min-max' });
-      return range === undefined ? [] : [activationParameters(name, range, { dataType: this.recipe.scheme === 'int8-static' ? this.recipe.activations : 'uint8' })];
+      return range === undefined
+        ? []
+        : [
+            activationParameters(name, range, {
+              dataType: this.recipe.scheme === 'int8-static' ? this.recipe.activations : 'uint8',
+            }),
+          ];
     });
     return { ...EMPTY_PLAN, weights, recipes, activations };
   }
