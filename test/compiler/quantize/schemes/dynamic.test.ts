@@ -179,7 +179,10 @@ describe('products with their input quantized at run time', () => {
         (number, index) => number * 2 ** ((index % COLUMNS) / 3),
       );
       const w = b.constant(Tensor.fromTyped('float32', [3, INNER, COLUMNS], numbers));
-      const model = b.finish([b.add('MatMul', [b.input('x', ['batch', 3, 'rows', INNER]), w], { outputs: ['y'] })]);
+      // A bias behind is fused too, and with one scale per column of all matrices the kernel leaves it out.
+      const stack = b.add('MatMul', [b.input('x', ['batch', 3, 'rows', INNER]), w]);
+      const bias = b.floats(randomFloats(COLUMNS, 2, -20, 20));
+      const model = b.finish([b.add('Add', [stack, bias], { outputs: ['y'] })]);
       const feeds = { x: randomTensor([2, 3, ROWS, INNER], 4) };
       const { y: before } = await runModel(modelToBytes(model), feeds);
       applyScheme(model, dynamicScheme, { ...RECIPE, weights, perChannel });
