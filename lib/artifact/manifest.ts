@@ -7,6 +7,8 @@ import type { Task } from './task.js';
 export type { Task } from './task.js';
 
 export const MANIFEST_FILE = 'manifest.json';
+/** Of an artifact: the files that its task names, by the paths that the task gives them. */
+export const ASSETS_FOLDER = 'assets';
 /** What `schemaVersion` says in the manifests of this version. */
 export const MANIFEST_SCHEMA_VERSION = 1;
 

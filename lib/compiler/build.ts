@@ -19,6 +19,7 @@ import { joinPasses, prepareFolder } from './build/prepare.js';
 import { replaceFolder } from './build/replace-folder.js';
 import { sessionSettingsFor } from './build/session-settings.js';
 import { checkTask, signatureOf } from './build/signature.js';
+import { copyTaskAssets } from './build/task-assets.js';
 import { writeModel } from './ir/serialization/write.js';
 import { validate } from './ir/validation.js';
 import { type PassesResult, runPasses } from './passes/pass.js';
@@ -109,6 +110,7 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
       gpuReport = await writeGpuVariant(prepared, unfused, { ...gpu, output, original, ...during });
     }
 
+    await copyTaskAssets(configuration.task, folder.directory, output);
     step('writing the manifest');
     const passes = joinPasses(prepared.passes, recipe);
     const manifest = await writeManifest(output, {

@@ -250,7 +250,7 @@ describe('nodes that static quantization leaves alone', () => {
     [
       'nothing quantized around',
       (b) => b.add('Transpose', [b.input('x', [2, 2])], { outputs: ['y'] }),
-      "nothing next to Transpose 'y'",
+      "Transpose 'y' follows others, and nothing next to it is quantized",
     ],
     [
       'a table',
