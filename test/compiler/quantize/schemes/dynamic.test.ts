@@ -20,8 +20,7 @@ const RECIPE: DynamicRecipe = { scheme: 'int8-dynamic', weights: 'int8', perChan
 
 const [ROWS, INNER, COLUMNS] = [5, 48, 12];
 
-const operators = (model: Model) => [...nodesOf(model)].map((node) => node.opType);
-const count = (model: Model, opType: string) => operators(model).filter((each) => each === opType).length;
+const count = (model: Model, opType: string) => [...nodesOf(model)].filter((node) => node.opType === opType).length;
 const numbersOf = (value: unknown) => (value as RuntimeTensor).data as Float32Array;
 
 const matrix = (b: ModelBuilder, dims: readonly number[], seed = 1, name?: string) => {
@@ -200,7 +199,6 @@ describe('products with their input quantized at run time', () => {
     ['matrix times vector', [ROWS, INNER], [INNER]],
     ['vector times vector', [INNER], [INNER]],
     ['one column', [ROWS, INNER], [INNER, 1]],
-    ['one row', [1, INNER], [INNER, COLUMNS]],
     ['no rows', [0, INNER], [INNER, COLUMNS]],
     ['no batch', [0, ROWS, INNER], [INNER, COLUMNS]],
     ['one number', [1, 1], [1, 1]],
