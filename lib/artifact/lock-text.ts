@@ -2,7 +2,8 @@
 import type { Json } from './digest.js';
 import type { Lock } from './lock.js';
 
-const LINE = 120;
+/** A node with its recipe is a line. */
+const LINE = 320;
 /** A scale per channel is a long list, and a number a line would help nobody. */
 const MAX_LINE = 4000;
 

@@ -8,9 +8,8 @@ import { toolVersion } from '../../artifact/package-root.js';
 import type { NodeKey } from '../../artifact/recipe.js';
 import { ArtifactError, ConfigurationError } from '../../errors.js';
 import type { Model } from '../ir/model.js';
-import { nodesOf } from '../ir/traversal.js';
 import { applyPlan } from '../quantize/apply-plan.js';
-import { nodeKeyOf } from '../quantize/node-key.js';
+import { findNodes } from '../quantize/node-key.js';
 import type { ModelFolder } from './configuration.js';
 import { filesDigest, graphDigest, modelJsonDigest } from './lock-digests.js';
 import { readLock } from './lock-files.js';
@@ -98,12 +97,9 @@ export async function applyLock(
 
 /** Nodes with a recipe that a graph does not have. */
 export function lostNodes(model: Model, { recipes }: Pick<ArchitectureLock, 'recipes'>): NodeKey[] {
-  const keys = new Set([...nodesOf(model)].map((node) => keyText(nodeKeyOf(node))));
-  return recipes.map(({ node }) => node).filter((key) => !keys.has(keyText(key)));
-}
-
-function keyText({ output, opType, weights }: NodeKey): string {
-  return JSON.stringify([output, opType, weights]);
+  const keys = recipes.map(({ node }) => node);
+  const found = findNodes(model, keys);
+  return keys.filter((_, index) => found[index] === undefined);
 }
 
 /**

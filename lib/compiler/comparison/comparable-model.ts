@@ -1,8 +1,8 @@
 /** Anything that can be run and compared: a model file, an artifact, a model's folder. */
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { readArtifact } from '../../artifact/artifact-folder.js';
-import { MANIFEST_FILE, type SessionSettings } from '../../artifact/manifest.js';
+import { MANIFEST_FILE, type SessionSettings, type Task } from '../../artifact/manifest.js';
 import { ConfigurationError } from '../../errors.js';
 import { weightsOf } from '../ir/summary.js';
 import { readModel } from '../readers/read-model.js';
@@ -13,6 +13,8 @@ export interface ComparableModel {
   /** Of an ONNX file. */
   readonly path: string;
   readonly settings: SessionSettings;
+  /** Of an artifact. */
+  readonly task?: Task;
   /** Of the file, and of the external data that it names. */
   readonly bytes: number;
 }
@@ -30,7 +32,7 @@ export async function comparableModel(given: string): Promise<ComparableModel> {
   if (stats?.isDirectory() === true && (await readdir(path)).includes(MANIFEST_FILE)) {
     const manifest = await readArtifact(path);
     const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
-    return { label: given, path: join(path, manifest.model), settings: manifest.session, bytes };
+    return { label: given, path: join(path, manifest.model), settings: manifest.session, task: manifest.task, bytes };
   }
   throw new ConfigurationError({
     code: 'MODEL_TO_RUN',
@@ -46,9 +48,4 @@ async function externalBytes(path: string): Promise<number> {
   }
   const sizes = await Promise.all([...files].map(async (file) => (await stat(file)).size));
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-/** `model.onnx` of a folder `faces` is `faces/model.onnx`: short, and still told apart. */
-export function shortLabel({ label, path }: ComparableModel): string {
-  return label.length <= 40 ? label : join(basename(dirname(path)), basename(path));
 }

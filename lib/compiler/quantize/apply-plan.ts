@@ -1,15 +1,13 @@
 /** Turns a plan into a model: the one way from a search, a lock or a command to quantized bytes. */
 import type { QuantizationParameters } from '../../artifact/recipe.js';
-import { ConfigurationError } from '../../errors.js';
 import type { Model } from '../ir/model.js';
-import type { Tensor } from '../ir/tensor.js';
-import { forEachGraph, graphsOf, nodesOf } from '../ir/traversal.js';
+import { graphsOf, nodesOf } from '../ir/traversal.js';
 import { validateStructure } from '../ir/validation.js';
 import type { Value } from '../ir/value.js';
 import { constantsToInitializers } from '../passes/constants-to-initializers.js';
 import { convertOpset } from '../passes/convert-opset.js';
-import { forgetComputedTypes } from '../passes/forget-computed-types.js';
 import { removeDeadNodes } from '../passes/remove-dead-nodes.js';
+import { replaceWeights } from '../passes/replace-weights.js';
 import { fillSlots } from './accuracy/weight-slots.js';
 import { findNodes } from './node-key.js';
 import type { AppliedPlan, QuantizationPlan, QuantizedWeight } from './plan.js';
@@ -32,7 +30,8 @@ export function applyPlan(model: Model, plan: QuantizationPlan): AppliedPlan {
   constantsToInitializers().run(model);
   const declined: Declined[] = [];
   const assignments = assign(model, plan, declined);
-  replaceWeights(model, plan.weights);
+  fillSlots(model, plan.weights);
+  replaceWeights(plan.weights).run(model);
   const context = contextOf(model, plan);
   const needed = new Map<string, number>();
   for (const rewrite of SCHEME_REWRITES) {
@@ -86,47 +85,6 @@ function append(assignments: Map<string, NamedAssignment[]>, scheme: string, ass
   const alike = assignments.get(scheme);
   if (alike === undefined) assignments.set(scheme, [assignment]);
   else alike.push(assignment);
-}
-
-function replaceWeights(model: Model, weights: ReadonlyMap<string, Tensor>): void {
-  if (weights.size === 0) return;
-  const filled = fillSlots(model, weights);
-  const initializers = initializersByName(model);
-  let reshaped = false;
-  for (const [name, tensor] of weights) {
-    if (filled.has(name)) continue;
-    const values = initializers.get(name) ?? [];
-    const [value] = values;
-    if (value?.initializer === undefined || values.length > 1) {
-      throw planWeight(`The plan changes the weight '${name}', of which the model has ${values.length}.`);
-    }
-    if (value.initializer.elementType !== tensor.elementType) {
-      throw planWeight(
-        `The plan changes the weight '${name}' from ${value.initializer.elementType} to ${tensor.elementType}.`,
-      );
-    }
-    reshaped ||= String(value.initializer.dims) !== String(tensor.dims);
-    value.initializer = tensor;
-    value.type = { kind: 'tensor', elementType: tensor.elementType, shape: tensor.dims };
-  }
-  // Channels may be gone: what was known of computed shapes does not hold any more.
-  if (reshaped) forgetComputedTypes().run(model);
-}
-
-function planWeight(message: string): ConfigurationError {
-  return new ConfigurationError({
-    code: 'PLAN_WEIGHT',
-    message,
-    advice: 'The plan or lock was made for another model: run `cdk-onnx optimize` again.',
-  });
-}
-
-function initializersByName(model: Model): Map<string, Value[]> {
-  const byName = new Map<string, Value[]>();
-  forEachGraph(model.graph, (graph) => {
-    for (const value of graph.initializers) byName.set(value.name, [...(byName.get(value.name) ?? []), value]);
-  });
-  return byName;
 }
 
 /** Names that several values have (branches of an If may repeat them) are not known: the plan cannot mean one of them. */

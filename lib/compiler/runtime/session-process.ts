@@ -42,6 +42,9 @@ async function answer(request: SessionRequest): Promise<SessionReply> {
       ...(enableCpuMemArena === undefined ? {} : { enableCpuMemArena }),
       ...(enableMemPattern === undefined ? {} : { enableMemPattern }),
       ...(configEntries === undefined ? {} : { extra: nested(configEntries) }),
+      ...(request.profileFilePrefix === undefined
+        ? {}
+        : { enableProfiling: true, profileFilePrefix: request.profileFilePrefix }),
     };
     session = await (typeof request.model === 'string'
       ? InferenceSession.create(request.model, options)
@@ -61,6 +64,10 @@ async function answer(request: SessionRequest): Promise<SessionReply> {
     };
   }
   if (session === undefined) throw new Error('no session is open');
+  if (request.kind === 'end-profile') {
+    session.endProfiling();
+    return { kind: 'profiled' };
+  }
   if (request.kind === 'observe') {
     await observe(session.run.bind(session), request);
     return { kind: 'observed', milliseconds: performance.now() - start };

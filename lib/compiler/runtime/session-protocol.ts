@@ -16,7 +16,10 @@ export type SessionRequest =
       readonly model: string | Uint8Array;
       readonly settings: SessionSettings;
       readonly threads: number;
+      /** Where a profile is written: the start of a file's path. */
+      readonly profileFilePrefix: string | undefined;
     }
+  | { readonly kind: 'end-profile' }
   | {
       readonly kind: 'run';
       readonly feeds: Readonly<Record<string, RuntimeTensor>>;
@@ -44,6 +47,7 @@ export type SessionReply =
     }
   | { readonly kind: 'ran'; readonly milliseconds: number; readonly outputs: Readonly<Record<string, RuntimeTensor>> }
   | { readonly kind: 'observed'; readonly milliseconds: number }
+  | { readonly kind: 'profiled' }
   | {
       readonly kind: 'statistics';
       /** By the output's name. */

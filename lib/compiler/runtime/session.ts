@@ -17,6 +17,8 @@ export interface OpenSessionOptions {
   readonly timeout?: number;
   /** Kills the child when it fires. */
   readonly signal?: AbortSignal;
+  /** Measures every operator from now on; `endProfile` writes a file whose path begins like this. Default: no profile. */
+  readonly profileFilePrefix?: string;
 }
 
 export interface RuntimeRun {
@@ -76,6 +78,12 @@ export class RuntimeSession {
     throw notRun(reply);
   }
 
+  /** Writes the profile of all runs so far. @throws RuntimeError RUNTIME_RUN if none was asked for */
+  async endProfile(): Promise<void> {
+    const reply = await this.#process.ask({ kind: 'end-profile' });
+    if (reply.kind !== 'profiled') throw notRun(reply);
+  }
+
   /** Ends the child. Safe to call twice. */
   async close(): Promise<void> {
     await this.#process.close();
@@ -103,6 +111,7 @@ export async function openSession(
       model,
       settings: options.settings ?? {},
       threads: options.threads ?? 1,
+      profileFilePrefix: options.profileFilePrefix,
     });
     if (reply.kind === 'opened') return new RuntimeSession(process, reply);
     throw new RuntimeError({

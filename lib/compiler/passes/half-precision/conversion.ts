@@ -1,6 +1,6 @@
 /** Gives every node its float32 values in the precision that it computes in, with as few Casts as possible. */
 import { attribute } from '../../ir/attribute.js';
-import { type ElementType, elementTypeNumber } from '../../ir/element-type.js';
+import { type ElementType, elementTypeNumber, elementTypeOf } from '../../ir/element-type.js';
 import type { Graph } from '../../ir/graph.js';
 import type { Model } from '../../ir/model.js';
 import { Node } from '../../ir/node.js';
@@ -154,7 +154,6 @@ function patchTypes(node: Node): void {
   }
   const told = node.domain === '' ? TYPE_ATTRIBUTES[node.opType] : undefined;
   if (told === undefined) return;
-  const float32 = elementTypeNumber('float32');
-  const saysFloat32 = node.int(told.name) === float32 || (told.defaultsToFloat32 && !node.attributes.has(told.name));
-  if (saysFloat32) node.attributes.set(told.name, attribute.int(elementTypeNumber('float16')));
+  const says = node.attributes.has(told.name) ? elementTypeOf(node.int(told.name, 0)) : told.byDefault;
+  if (says === 'float32') node.attributes.set(told.name, attribute.int(elementTypeNumber('float16')));
 }

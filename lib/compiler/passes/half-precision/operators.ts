@@ -1,4 +1,5 @@
 /** What is known of operators in half precision. */
+import type { ElementType } from '../../ir/element-type.js';
 
 const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 
@@ -6,7 +7,7 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 const WITHOUT_KERNEL = words(`
   AffineGrid Bernoulli BlackmanWindow CastLike Celu CenterCropPad Col2Im CumSum DFT DeformConv Det EyeLike HammingWindow HannWindow
   ImageDecoder IsInf Max MaxRoiPool MaxUnpool MelWeightMatrix Min Multinomial NegativeLogLikelihoodLoss NonMaxSuppression
-  RandomNormalLike RandomUniformLike Range RoiAlign STFT SoftmaxCrossEntropyLoss TfIdfVectorizer TopK Unique Upsample
+  RandomNormal RandomNormalLike RandomUniform RandomUniformLike Range RoiAlign STFT SoftmaxCrossEntropyLoss TfIdfVectorizer TopK Unique Upsample
   ConvInteger DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear`);
 
 /** Leave float16, which ends at 65,504, on ordinary activations: sums over many numbers, squares, exponentials. */
@@ -25,13 +26,18 @@ export const FLOAT32_INPUTS: Readonly<Record<string, readonly number[]>> = { Res
 /** Take a tensor of any type, and return none of floating point because of it. */
 export const TYPE_BLIND_OPERATORS: ReadonlySet<string> = new Set(['IsNaN', 'NonZero', 'Shape', 'Size']);
 
-/** Where an attribute names the output's element type: its name, and whether it is float32 where the attribute is left out. */
-export const TYPE_ATTRIBUTES: Readonly<Record<string, { readonly name: string; readonly defaultsToFloat32: boolean }>> =
-  {
-    Cast: { name: 'to', defaultsToFloat32: false },
-    RandomNormal: { name: 'dtype', defaultsToFloat32: true },
-    RandomUniform: { name: 'dtype', defaultsToFloat32: true },
-  };
+interface TypeAttribute {
+  readonly name: string;
+  /** What it says where it is left out. */
+  readonly byDefault?: ElementType;
+}
+
+/** Where an attribute names the output's element type. */
+export const TYPE_ATTRIBUTES: Readonly<Record<string, TypeAttribute>> = {
+  Cast: { name: 'to' },
+  RandomNormal: { name: 'dtype', byDefault: 'float32' },
+  RandomUniform: { name: 'dtype', byDefault: 'float32' },
+};
 
 /** Sizes and positions are computed with these, and they may exceed float16: 65,536 pixels do. */
 export const SIZE_ARITHMETIC: ReadonlySet<string> = new Set(
@@ -40,7 +46,7 @@ export const SIZE_ARITHMETIC: ReadonlySet<string> = new Set(
     Reshape Round Slice Sqrt Squeeze Sub Unsqueeze Where`),
 );
 
-/** Their output is as large as their inputs: what does not fit float16 does not fit it behind them either. */
+/** Their output is as large, or as small, as their inputs: what float16 cannot hold it cannot hold behind them either. */
 export const KEEP_MAGNITUDE: ReadonlySet<string> = new Set(
   words(`
     Abs Add Cast Concat Expand Flatten Gather GatherElements GatherND Identity Max Mean Min Mul Neg Pad ReduceMax ReduceMean

@@ -26,40 +26,45 @@ describe('random graphs with static ranges', () => {
   it('return what rounding by hand returns, bit for bit', async () => {
     let quantizedNodes = 0;
     await fc.assert(
-      fc.asyncProperty(randomGraphs({ layers: true, maximumOperations: 20 }), recipes, fc.nat(), async (graphs, recipe, seed) => {
-        const { model: original, feeds } = graphs.build();
-        const { model } = graphs.build();
-        for (const each of [original, model]) {
-          await runPasses(each, normalize());
-          allowConstants(each);
-        }
-        const names = new Set(original.graph.nodes.map((node) => node.outputs[0]?.name));
-        // Leaves out some nodes, so that quantized ones stand next to others.
-        let count = 0;
-        const only = (node: { graph?: unknown }) => node.graph === model.graph && (seed >> (count++ % 16)) % 4 !== 0;
-        const { plan } = await staticPlan(model, toOrtFeeds(feeds), { recipe, only });
-        const { declined } = applyPlan(model, plan);
-        validate(model);
-        const left = new Set(declined.map(({ node }) => node));
-        const quantized = new Set(plan.recipes.map(({ node }) => node.output).filter((name) => !left.has(name)));
-        for (const name of quantized) expect(names).toContain(name);
-        quantizedNodes += quantized.size;
+      fc.asyncProperty(
+        randomGraphs({ layers: true, maximumOperations: 20 }),
+        recipes,
+        fc.nat(),
+        async (graphs, recipe, seed) => {
+          const { model: original, feeds } = graphs.build();
+          const { model } = graphs.build();
+          for (const each of [original, model]) {
+            await runPasses(each, normalize());
+            allowConstants(each);
+          }
+          const names = new Set(original.graph.nodes.map((node) => node.outputs[0]?.name));
+          // Leaves out some nodes, so that quantized ones stand next to others.
+          let count = 0;
+          const only = (node: { graph?: unknown }) => node.graph === model.graph && (seed >> (count++ % 16)) % 4 !== 0;
+          const { plan } = await staticPlan(model, toOrtFeeds(feeds), { recipe, only });
+          const { declined } = applyPlan(model, plan);
+          validate(model);
+          const left = new Set(declined.map(({ node }) => node));
+          const quantized = new Set(plan.recipes.map(({ node }) => node.output).filter((name) => !left.has(name)));
+          for (const name of quantized) expect(names).toContain(name);
+          quantizedNodes += quantized.size;
 
-        const expected = await emulateStatic(original, model, { recipe, quantized }, feeds).catch(ofNumbers);
-        fc.pre(expected !== undefined);
-        const actual = await runModel(modelToBytes(model), toOrtFeeds(feeds));
-        expect(Object.keys(actual)).toEqual(Object.keys(expected));
-        for (const [name, tensor] of Object.entries(expected)) {
-          const value = actual[name];
-          const found =
-            value === undefined
-              ? 'missing'
-              : difference(withoutSignsOfZero(fromOrt(value)), withoutSignsOfZero(tensor));
-          if (found !== undefined) throw new Error(`'${name}': ${found}`);
-        }
-        // The fused form must load and run as well.
-        await runModel(modelToBytes(model), toOrtFeeds(feeds), { graphOptimizationLevel: 'all' });
-      }),
+          const expected = await emulateStatic(original, model, { recipe, quantized }, feeds).catch(ofNumbers);
+          fc.pre(expected !== undefined);
+          const actual = await runModel(modelToBytes(model), toOrtFeeds(feeds));
+          expect(Object.keys(actual)).toEqual(Object.keys(expected));
+          for (const [name, tensor] of Object.entries(expected)) {
+            const value = actual[name];
+            const found =
+              value === undefined
+                ? 'missing'
+                : difference(withoutSignsOfZero(fromOrt(value)), withoutSignsOfZero(tensor));
+            if (found !== undefined) throw new Error(`'${name}': ${found}`);
+          }
+          // The fused form must load and run as well.
+          await runModel(modelToBytes(model), toOrtFeeds(feeds), { graphOptimizationLevel: 'all' });
+        },
+      ),
       { seed: 1, numRuns: 200 },
     );
     expect(quantizedNodes).toBeGreaterThan(200);
