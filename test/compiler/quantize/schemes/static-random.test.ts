@@ -5,6 +5,7 @@ import { modelToBytes } from '../../../../lib/compiler/ir/serialization/write.js
 import { Tensor } from '../../../../lib/compiler/ir/tensor.js';
 import { validate } from '../../../../lib/compiler/ir/validation.js';
 import { allowConstants } from '../../../../lib/compiler/passes/allow-constants.js';
+import { convertOpset } from '../../../../lib/compiler/passes/convert-opset.js';
 import { runPasses } from '../../../../lib/compiler/passes/pass.js';
 import { normalize } from '../../../../lib/compiler/passes/presets.js';
 import { applyPlan } from '../../../../lib/compiler/quantize/apply-plan.js';
@@ -34,16 +35,21 @@ describe('random graphs with static ranges', () => {
           const { model: original, feeds } = graphs.build();
           const { model } = graphs.build();
           for (const each of [original, model]) {
-            await runPasses(each, normalize());
+            // Conversion may write one node as several.
+            await runPasses(each, [...normalize(), convertOpset(13)]);
             allowConstants(each);
           }
           const names = new Set(original.graph.nodes.map((node) => node.outputs[0]?.name));
           // Leaves out some nodes, so that quantized ones stand next to others.
           let count = 0;
           const only = (node: { graph?: unknown }) => node.graph === model.graph && (seed >> (count++ % 16)) % 4 !== 0;
-          const { plan } = await staticPlan(model, toOrtFeeds(feeds), { recipe, only });
+          const { plan, values, ranges } = await staticPlan(model, toOrtFeeds(feeds), { recipe, only });
           const { declined } = applyPlan(model, plan);
           validate(model);
+          // Ranges of all serve any choice of nodes; some cannot be had, of NaN or of nothing.
+          if (ranges.size === values.length) {
+            expect(declined.filter(({ reason }) => reason.includes('is not known'))).toEqual([]);
+          }
           const left = new Set(declined.map(({ node }) => node));
           const quantized = new Set(plan.recipes.map(({ node }) => node.output).filter((name) => !left.has(name)));
           for (const name of quantized) expect(names).toContain(name);
@@ -65,9 +71,9 @@ describe('random graphs with static ranges', () => {
           await runModel(modelToBytes(model), toOrtFeeds(feeds), { graphOptimizationLevel: 'all' });
         },
       ),
-      { seed: 1, numRuns: 200 },
+      { seed: 1, numRuns: 140 },
     );
-    expect(quantizedNodes).toBeGreaterThan(200);
+    expect(quantizedNodes).toBeGreaterThan(150);
   });
 });
 
