@@ -26,15 +26,23 @@ export interface PrunableGraphRecipe {
   build(): PrunableGraph;
 }
 
+export interface PrunableGraphOptions {
+  /** Weights with channels that are zero, or multiples of others. Default false. */
+  readonly silent?: boolean;
+}
+
 /** Shrinks by leaving blocks out. */
-export function prunableGraphs(): fc.Arbitrary<PrunableGraphRecipe> {
+export function prunableGraphs(options: PrunableGraphOptions = {}): fc.Arbitrary<PrunableGraphRecipe> {
   return fc
     .record({
       kind: fc.constantFrom('image', 'image', 'sequence'),
       seeds: fc.array(fc.nat({ max: 1_000_000 }), { minLength: 2, maxLength: 9, size: 'max' }),
     })
     .map(({ kind, seeds }) => {
-      const build = () => (kind === 'image' ? imageNetwork(seeds) : sequenceNetwork(seeds));
+      const build = () => {
+        const net = new Network(options.silent ?? false);
+        return kind === 'image' ? imageNetwork(seeds, net) : sequenceNetwork(seeds, net);
+      };
       return { kind, seeds, build, [fc.toStringMethod]: () => printModel(build().model) };
     });
 }
@@ -66,6 +74,11 @@ class Network {
   choices = new Choices(0);
   #seed = 1;
   readonly shared = new Map<string, Value>();
+  readonly #silent: boolean;
+
+  constructor(silent: boolean) {
+    this.#silent = silent;
+  }
 
   weight(dims: readonly number[], scale = 1): Value {
     // A shared weight now and then, of those with the same dimensions.
@@ -75,9 +88,24 @@ class Network {
     const count = dims.reduce((a, b) => a * b, 1);
     const fan = dims.slice(1).reduce((a, b) => a * b, 1);
     const numbers = randomFloats(count, this.#seed++).map((number) => number * scale * Math.sqrt(3 / fan));
-    const value = this.b.floats(numbers, dims);
+    const value = this.b.floats(this.#silent ? this.#silenced(numbers, dims) : numbers, dims);
     this.shared.set(key, value);
     return value;
+  }
+
+  /** Some output channels of nothing, some that are twice or half another. */
+  #silenced(numbers: Float32Array, dims: readonly number[]): Float32Array {
+    if (dims.length === 1) return this.choices.chance(0.5) ? numbers.map(() => 0) : numbers;
+    const axis = dims.length === 2 ? 1 : 0;
+    const size = dims[axis] ?? 1;
+    const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+    const [target, from] = [this.choices.integer(0, size - 1), this.choices.integer(0, size - 1)];
+    const factor = this.choices.of([0, 0, 1, 2, 0.5]);
+    const result = Float32Array.from(numbers);
+    for (const [index, number] of numbers.entries()) {
+      if (Math.floor(index / inner) % size === from) result[index + (target - from) * inner] = factor * number;
+    }
+    return result;
   }
 
   conv(
@@ -113,8 +141,7 @@ class Network {
   }
 }
 
-function imageNetwork(seeds: readonly number[]): PrunableGraph {
-  const net = new Network();
+function imageNetwork(seeds: readonly number[], net: Network): PrunableGraph {
   const dims = [2, 3, 6, 5];
   let current: Known = { value: net.b.input('x', dims), dims };
   net.choices = new Choices(seeds[0] ?? 0);
@@ -299,8 +326,7 @@ const IMAGE_BLOCKS: readonly Block[] = [
 
 const WIDTH = 8;
 
-function sequenceNetwork(seeds: readonly number[]): PrunableGraph {
-  const net = new Network();
+function sequenceNetwork(seeds: readonly number[], net: Network): PrunableGraph {
   const dims = [2, 3];
   net.choices = new Choices(seeds[0] ?? 0);
   const ids = net.b.input('ids', ['batch', 'sequence'], 'int64');

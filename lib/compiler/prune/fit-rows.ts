@@ -34,18 +34,34 @@ export function targetRowsOf({ original, kept }: Fit, output: FloatTensor, wante
   return { dims: output.dims, rows, targets };
 }
 
-/** Sums up the rows of one run. */
+/**
+ * Sums up the rows of one run.
+ * @param skip what is added to the output, where the targets are sums
+ */
 export function addRows(
-  { pruned, kept, hasBias }: Fit,
+  { original, pruned, kept, hasBias }: Fit,
   equations: NormalEquations,
   input: FloatTensor,
   { dims, rows, targets }: TargetRows,
+  skip: FloatTensor | undefined,
 ): void {
+  const count = dims.reduce((a, b) => a * b, 1) / original.outputs;
+  if (skip !== undefined && pruned.rowCount(skip) !== count) return;
   const x = new Float64Array(pruned.inputs + Number(hasBias));
   if (hasBias) x[pruned.inputs] = 1;
+  const added = new Float64Array(kept.length);
+  const y = new Float64Array(kept.length);
+  // A bias that stands behind the node is in the sum already.
+  const isApart = skip !== undefined && pruned.node.input(2) === undefined;
+  const bias = isApart ? pruned.bias?.initializer?.numbers() : undefined;
   for (const [position, row] of rows.entries()) {
     pruned.inputRow(input, dims, row, x);
-    equations.add(x, targets.subarray(position * kept.length, (position + 1) * kept.length));
+    if (skip !== undefined) pruned.outputRow(skip, row, added);
+    for (let column = 0; column < y.length; column++) {
+      const target = targets[position * kept.length + column] ?? 0;
+      y[column] = target - (added[column] ?? 0) - (bias?.[column] ?? 0);
+    }
+    equations.add(x, y);
   }
 }
 

@@ -1,6 +1,7 @@
 /** One node that lost inputs, and the least-squares fit that gives it new weights. */
 import type { Model } from '../ir/model.js';
 import { Tensor } from '../ir/tensor.js';
+import type { Value } from '../ir/value.js';
 import type { DependencyGraph } from './dependency-graph.js';
 import type { NormalEquations } from './least-squares.js';
 import { type LinearRows, linearRowsOf } from './linear-rows.js';
@@ -13,6 +14,16 @@ export interface Fit {
   readonly hasBias: boolean;
   /** Rows that the fit is made with, over all runs. */
   readonly rows: number;
+  /** Where something is added to the output: the sum is what has to be met, so that the fit makes up for the other part as well. */
+  readonly residual: Residual | undefined;
+}
+
+/** Output + skip = sum. */
+export interface Residual {
+  /** In the original. */
+  readonly sum: string;
+  /** In the pruned model; does not depend on the fitted node. */
+  readonly skip: Value;
 }
 
 /** What a fit did to one node, on the rows it was made with: |X·W - Y|² / |Y|². */
@@ -58,10 +69,34 @@ export function fitsOf(
         (index) => source === undefined || !goes(source.ids[index] ?? 0),
       );
       const rows = Math.max(2048, rowsPerInput * after.inputs);
-      fits.push({ original: before, pruned: after, kept, hasBias: after.bias !== undefined, rows });
+      const residual = residualOf(before, after);
+      fits.push({ original: before, pruned: after, kept, hasBias: after.bias !== undefined, rows, residual });
     }
   }
   return { fits, declined };
+}
+
+/** The Add behind a node, or behind the bias that follows it. */
+function residualOf(original: LinearRows, pruned: LinearRows): Residual | undefined {
+  const [before, after] = [addBehind(original), addBehind(pruned)];
+  if (before === undefined || after === undefined) return undefined;
+  // What is broadcast has rows of another kind.
+  const [skip, sum] = [before.skip.type, before.sum.type].map((type) =>
+    type?.kind === 'tensor' ? type.shape : undefined,
+  );
+  const isWhole = skip !== undefined && skip.length === sum?.length && skip.every((dim, axis) => dim === sum[axis]);
+  return isWhole ? { sum: before.sum.name, skip: after.skip } : undefined;
+}
+
+function addBehind({ node, bias }: LinearRows): { readonly sum: Value; readonly skip: Value } | undefined {
+  const isApart = bias !== undefined && node.input(2) === undefined;
+  const last = isApart ? node.output().soleConsumer?.output() : node.output();
+  const add = last?.soleConsumer;
+  if (last === undefined || !add?.is('Add')) return undefined;
+  const skip = add.input(0) === last ? add.input(1) : add.input(0);
+  return skip === undefined || skip === last || skip.initializer !== undefined
+    ? undefined
+    : { sum: add.output(), skip };
 }
 
 /** Weights of a node, and the bias that is fitted with them, by name. */

@@ -48,7 +48,7 @@ export async function openProbe(
     value.initializer = undefined;
   }
   removeDeadNodes().run(copy);
-  const folder = await mkdtemp(join(tmpdir(), 'cdk-onnx-prune-'));
+  const folder = await mkdtemp(join(tmpdir(), `cdk-onnx-prune-${process.pid}-`));
   const discard = () => rm(folder, { recursive: true, force: true });
   let session: RuntimeSession;
   try {

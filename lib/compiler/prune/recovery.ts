@@ -7,6 +7,7 @@ import type { Model } from '../ir/model.js';
 import type { Node } from '../ir/node.js';
 import type { Tensor } from '../ir/tensor.js';
 import { dependenciesOf } from '../ir/traversal.js';
+import type { Value } from '../ir/value.js';
 import { replaceWeights } from '../passes/replace-weights.js';
 import type { DependencyGraph } from './dependency-graph.js';
 import { type Fit, type Fits, fitsOf, MAXIMUM_GRAM, parametersOf, type RecoveredNode, solveFit } from './fit.js';
@@ -73,21 +74,31 @@ export async function recoverWeights(
 function wavesOf(model: Model, fits: readonly Fit[]): Wave[] {
   const fitOf = new Map<Node, Fit>(fits.map((fit) => [fit.pruned.node, fit]));
   const depths = new Map<Node, number>();
+  const depthOf = ({ producer }: Value): number =>
+    producer === undefined ? 0 : (depths.get(producer) ?? 0) + (fitOf.has(producer) ? 1 : 0);
   const waves: Fit[][] = [];
   for (const node of model.graph.nodes) {
-    let depth = 0;
-    for (const { producer } of dependenciesOf(node)) {
-      if (producer === undefined) continue;
-      depth = Math.max(depth, (depths.get(producer) ?? 0) + (fitOf.has(producer) ? 1 : 0));
-    }
+    const depth = Math.max(0, ...[...dependenciesOf(node)].map(depthOf));
     depths.set(node, depth);
     const fit = fitOf.get(node);
     if (fit === undefined) continue;
     waves[depth] ??= [];
     waves[depth]?.push(fit);
   }
+  // What is added must be settled when the fit is made: a branch that is fitted later, or not yet known here, cannot be made up for.
+  for (const [depth, wave] of waves.entries()) {
+    for (const [index, fit] of wave.entries()) {
+      const { skip } = fit.residual ?? {};
+      if (skip === undefined || (isKnownAt(skip, depths) && depthOf(skip) <= depth)) continue;
+      wave[index] = { ...fit, residual: undefined };
+    }
+  }
   const size = (fit: Fit) => (fit.pruned.inputs + 1) ** 2;
   return waves.flatMap((wave) => splitBy(wave, (part) => sum(part, size) <= MAXIMUM_GRAM));
+}
+
+function isKnownAt({ producer }: Value, depths: ReadonlyMap<Node, number>): boolean {
+  return producer === undefined || depths.has(producer);
 }
 
 function batchesOf(waves: readonly Wave[]): Wave[][] {
@@ -122,7 +133,7 @@ async function gatherTargets(
   runs: CalibrationRuns,
   options: RecoveryOptions,
 ): Promise<Map<Fit, TargetRows[]>> {
-  const names = fits.map((fit) => fit.original.node.output().name);
+  const names = fits.map((fit) => fit.residual?.sum ?? fit.original.node.output().name);
   const targets = new Map<Fit, TargetRows[]>(fits.map((fit) => [fit, []]));
   await using probe = await openProbe(original, names, options);
   let run = 0;
@@ -150,20 +161,26 @@ async function* fitBatch(
   const current = new Map(batch.slice(0, -1).flatMap((wave) => wave.flatMap((fit) => [...parametersOf(fit)])));
   const inputs = new Set(pruned.graph.inputs.map(({ name }) => name));
   const sourceOf = (fit: Fit) => fit.pruned.node.input(0)?.name ?? '';
-  const names = [...new Set(batch.flat().map(sourceOf))].filter((name) => !inputs.has(name));
+  const neededBy = (fits: readonly Fit[]) => {
+    const needed = new Set(fits.flatMap((fit) => [sourceOf(fit), ...(fit.residual ? [fit.residual.skip.name] : [])]));
+    return [...needed].filter((name) => !inputs.has(name));
+  };
+  const names = neededBy(batch.flat());
   await using probe = await openProbe(pruned, names, options, { asInputs: [...current.keys()] });
   for (const wave of batch) {
     const equations = wave.map(
       ({ pruned: { inputs, outputs }, hasBias }) => new NormalEquations(inputs + Number(hasBias), outputs),
     );
-    const wanted = [...new Set(wave.map(sourceOf))].filter((name) => !inputs.has(name));
+    const wanted = neededBy(wave);
     let run = 0;
     for await (const feeds of runs) {
       const values =
         wanted.length === 0 ? feeds : { ...feeds, ...(await probe.run({ ...feeds, ...asFeeds(current) }, wanted)) };
       for (const [index, fit] of wave.entries()) {
         const [input, rows, sums] = [floats(values, sourceOf(fit)), targets.get(fit)?.[run], equations[index]];
-        if (input !== undefined && rows !== undefined && sums !== undefined) addRows(fit, sums, input, rows);
+        const skip = floats(values, fit.residual?.skip.name);
+        if (input === undefined || rows === undefined || sums === undefined) continue;
+        addRows(fit, sums, input, rows, skip);
       }
       run++;
     }

@@ -119,9 +119,9 @@ describe('a model without some channels computes what it computes with zeros for
         expect(difference).toBeLessThan(1e-5);
         if (removed > 0) pruned++;
       }),
-      { seed: 1, numRuns: 250 },
+      { seed: 1, numRuns: 150 },
     );
-    expect(pruned).toBeGreaterThan(200);
+    expect(pruned).toBeGreaterThan(120);
   });
 
   it('in random graphs of any operators, with subgraphs and odd shapes', { timeout: 120_000 }, async () => {
@@ -136,9 +136,9 @@ describe('a model without some channels computes what it computes with zeros for
         expect(difference).toBeLessThan(1e-5);
         if (removed > 0) pruned++;
       }),
-      { seed: 2, numRuns: 400 },
+      { seed: 2, numRuns: 200 },
     );
-    expect(pruned).toBeGreaterThan(20);
+    expect(pruned).toBeGreaterThan(10);
   });
 
   it.each(['blazefaceBack', 'ocrDetector', 'ocrAngleClassifier', 'ocrRecognizer'] as const)('in %s', async (name) => {

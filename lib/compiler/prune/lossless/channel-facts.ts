@@ -22,6 +22,7 @@ const clamp = (x: number) => Math.min(1, Math.max(0, x));
 
 /** Other operators that work on each element alone. */
 const ELEMENTWISE: Readonly<Record<string, (x: number, node: Node) => number>> = {
+  Clip: (x, node) => Math.min(Math.max(x, boundOf(node, 1) ?? x), boundOf(node, 2) ?? x),
   Exp: Math.exp,
   HardSigmoid: (x, node) => clamp(node.float('alpha', 0.2) * x + node.float('beta', 0.5)),
   HardSwish: (x) => x * clamp(x / 6 + 0.5),
@@ -31,6 +32,12 @@ const ELEMENTWISE: Readonly<Record<string, (x: number, node: Node) => number>> =
   Sqrt: Math.sqrt,
   Tanh: Math.tanh,
 };
+
+/** A bound of Clip: undefined where there is none, NaN where it is computed. */
+function boundOf(node: Node, index: number): number | undefined {
+  if (node.input(index) === undefined) return undefined;
+  return node.constantInput(index)?.numbers()[0] ?? Number.NaN;
+}
 
 export function channelFacts(model: Model, graph: DependencyGraph): ReadonlyMap<Value, AxisFacts> {
   const facts = new Map<Value, AxisFacts>();
@@ -66,7 +73,7 @@ function factsOf(node: Node, rank: number, facts: ReadonlyMap<Value, AxisFacts>,
     return each(input, ({ key, scale, constant }) => ({
       key: keys.of(placeOf(node), key, scale),
       scale: 1,
-      constant: constant === undefined ? undefined : Math.fround(elementwise(constant, node)),
+      constant: constant === undefined ? undefined : finite(elementwise(constant, node)),
     }));
   }
   if (node.is('Transpose')) {
@@ -179,5 +186,9 @@ function combine(opType: string, a: Fact | undefined, b: Fact | undefined, keys:
 function combinedConstant(opType: string, a: number | undefined, b: number | undefined): number | undefined {
   if (a === undefined || b === undefined) return undefined;
   const result = opType === 'Add' ? a + b : opType === 'Sub' ? a - b : opType === 'Mul' ? a * b : a / b;
-  return Number.isFinite(result) ? Math.fround(result) : undefined;
+  return finite(result);
+}
+
+function finite(number: number): number | undefined {
+  return Number.isFinite(number) ? Math.fround(number) : undefined;
 }
