@@ -67,8 +67,15 @@ describe('random graphs with static ranges', () => {
                 : difference(withoutSignsOfZero(fromOrt(value)), withoutSignsOfZero(tensor));
             if (found !== undefined) throw new Error(`'${name}': ${found}`);
           }
-          // The fused form must load and run as well.
-          await runModel(modelToBytes(model), toOrtFeeds(feeds), { graphOptimizationLevel: 'all' });
+          // The fused form must load and run as well, unless onnxruntime's optimizer fails on the float32 model too.
+          const all = { graphOptimizationLevel: 'all' } as const;
+          await runModel(modelToBytes(model), toOrtFeeds(feeds), all).catch(async (error: unknown) => {
+            const isOurs = await runModel(modelToBytes(original), toOrtFeeds(feeds), all).then(
+              () => true,
+              () => false,
+            );
+            if (isOurs) throw error;
+          });
         },
       ),
       { seed: 1, numRuns: 140 },
