@@ -51,7 +51,7 @@ export function createTaskDecoder(task: Task, signature: Signature, readAsset: R
   }
 }
 
-function runtimeFeeds(feeds: TensorFeeds): Feeds {
+export function runtimeFeeds(feeds: TensorFeeds): Feeds {
   return Object.fromEntries(
     Object.entries(feeds).map(([name, { dataType, shape, data }]) => [name, { dataType, dims: shape, data }]),
   );
