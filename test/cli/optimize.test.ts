@@ -152,7 +152,7 @@ describe('cdk-onnx optimize refuses', () => {
         return folder;
       },
       [],
-      /DATA_OVERLAP: .*1\.npy of calibration is stripes\/copy\.npy of evaluation/,
+      /DATA_NOT_DISJOINT: .*calibration and for evaluation.*1\.npy and stripes\/copy\.npy/,
     ],
     ['to revalidate what is not there', () => modelFolder(), ['--revalidate'], /LOCK_REQUIRED/],
     ['two minds at once', () => modelFolder(), ['--fresh', '--resume'], /USAGE/],
