@@ -1,7 +1,7 @@
 /** The functions as Lambda gets them: one file each, and what it cannot carry inside beside it. */
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
 const require = createRequire(import.meta.url);
@@ -9,6 +9,9 @@ const require = createRequire(import.meta.url);
 const JPEG_TURBO = '@cwasm/jpeg-turbo';
 /** The package's file that is used, and the one that says whose it is and under which licence. */
 const JPEG_TURBO_FILES = ['jpeg-turbo.wasm', 'package.json'];
+/** Loaded only where a model has a tokenizer.json: apart from the bundle it costs the others nothing. */
+const TOKENIZERS = '@huggingface/tokenizers';
+const TOKENIZERS_FILES = ['dist/tokenizers.mjs', 'package.json', 'LICENSE'];
 
 /**
  * Writes `predict/index.mjs` and `version-retention/index.js` (handler `index.handler`) below `outputDirectory`. The same
@@ -56,8 +59,8 @@ async function buildPredict(outputDirectory) {
     keepNames: true,
     // Licences ask for it.
     legalComments: 'eof',
-    // Comes with the runtime layer.
-    external: ['onnxruntime-node'],
+    // The one comes with the runtime layer, the other lies beside the bundle.
+    external: ['onnxruntime-node', TOKENIZERS],
     define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },
     banner: {
       js: "import{createRequire as cdkOnnxRequire}from'node:module';const require=cdkOnnxRequire(import.meta.url);",
@@ -68,6 +71,16 @@ async function buildPredict(outputDirectory) {
   const target = join(folder, 'node_modules', JPEG_TURBO);
   mkdirSync(target, { recursive: true });
   for (const file of JPEG_TURBO_FILES) copyFileSync(require.resolve(`${JPEG_TURBO}/${file}`), join(target, file));
+  copyPackageFiles(TOKENIZERS, TOKENIZERS_FILES, join(folder, 'node_modules', TOKENIZERS));
+}
+
+/** By the package's folder: its exports name no files. */
+function copyPackageFiles(name, files, target) {
+  const source = require.resolve(name).replace(/[\\/]dist[\\/][^\\/]*$/, '');
+  for (const file of files) {
+    mkdirSync(dirname(join(target, file)), { recursive: true });
+    copyFileSync(join(source, file), join(target, file));
+  }
 }
 
 async function buildVersionRetention(outputDirectory) {

@@ -16,11 +16,17 @@ export type { LayerPlan, PlanDetails, S3Plan, SizePlan, SizePlanInput, TooLargeP
 export type {
   AnchorDecoder,
   AnchorFeatureMap,
+  AudioPreprocessing,
   DecodedBoxes,
+  HashTokenizer,
   ImageClassificationTask,
   ImagePreprocessing,
   ObjectDetectionTask,
   TensorTask,
+  TextClassificationTask,
+  TextPreprocessing,
+  TokenizerFile,
+  VoiceActivityTask,
   YoloDecoder,
 } from './artifact/task.js';
 export * from './constructs/index.js';

@@ -5,7 +5,7 @@
 import { basename } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { RequestError } from '../../lib/errors.js';
-import { PICTURE_MEDIA_TYPES } from '../../lib/tasks/image/image-pipeline.js';
+import { acceptedMediaTypes } from '../../lib/tasks/task-pipeline.js';
 import { type Artifact, readArtifact } from './artifact.js';
 import { withCorsHeaders } from './cors.js';
 import { errorCode, errorResponse, modelNotReady } from './error-response.js';
@@ -61,7 +61,7 @@ const theModel = memoizedUntilRejected(async (logOfOpening: Log) => {
 
 const served: Omit<Served, 'model' | 'maxResponseBytes'> = {
   version: CDK_ONNX_VERSION,
-  accepts: PICTURE_MEDIA_TYPES,
+  accepts: () => acceptedMediaTypes(served.manifest().task),
   manifest: () => {
     try {
       return theArtifact().manifest;

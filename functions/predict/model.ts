@@ -1,6 +1,8 @@
 /** A model ready to answer: its session, warmed by one run, and its task. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { DataType, Signature } from '../../lib/artifact/manifest.js';
+import { ASSETS_FOLDER, type DataType, type Signature } from '../../lib/artifact/manifest.js';
 import { RuntimeError } from '../../lib/errors.js';
 import { allocate } from '../../lib/protocol/data-types.js';
 import { elementCount } from '../../lib/protocol/shape.js';
@@ -36,7 +38,8 @@ export interface Model {
 export async function openModel(artifact: Artifact, environment: NodeJS.ProcessEnv, log: Log): Promise<Model> {
   const start = performance.now();
   const { manifest } = artifact;
-  const pipeline = createTaskPipeline(manifest.task, manifest.signature);
+  const readAsset = (path: string) => readFileSync(join(artifact.folder, ASSETS_FOLDER, path));
+  const pipeline = createTaskPipeline(manifest.task, manifest.signature, { readAsset });
   const runtime = requireRuntime();
   const loaded = performance.now();
   const threads = threadsFor(environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE);

@@ -14,8 +14,8 @@ import { tensorFlowPredict } from './tensorflow-serving.js';
 export interface Served {
   /** This software's version. */
   readonly version: string;
-  /** Media types of pictures, for the model's task. */
-  readonly accepts: readonly string[];
+  /** Media types of bodies for the model's task. */
+  readonly accepts: () => readonly string[];
   /** Throws while the artifact cannot be read. */
   readonly manifest: () => Manifest;
   /** Every model of the endpoint, as far as this function is told. */
@@ -66,7 +66,7 @@ const ROUTES: readonly Route[] = [
       const { version, accepts } = served;
       return jsonResponse(
         200,
-        openApiDocument({ manifest: served.manifest(), models: served.models(), version, accepts }),
+        openApiDocument({ manifest: served.manifest(), models: served.models(), version, accepts: accepts() }),
       );
     },
   },

@@ -7,6 +7,8 @@ import type { Task } from './task.js';
 export type { Task } from './task.js';
 
 export const MANIFEST_FILE = 'manifest.json';
+/** Of an artifact: the files that its task names, by the paths that the task gives them. */
+export const ASSETS_FOLDER = 'assets';
 /** What `schemaVersion` says in the manifests of this version. */
 export const MANIFEST_SCHEMA_VERSION = 1;
 
@@ -92,6 +94,6 @@ export interface Manifest {
   readonly session: SessionSettings;
   /** Path of the ONNX file inside the artifact. */
   readonly model: string;
-  /** Every file but manifest.json and report.json, sorted by path. */
+  /** Every file but manifest.json, report.json and the GPU variant, sorted by path. */
   readonly files: readonly ArtifactFile[];
 }

@@ -99,7 +99,12 @@ export const modelConfigurationSchema = z.strictObject({
     )
     .optional(),
   parity: relativePath.optional(),
-  gpu: z.strictObject({ precision: z.enum(['fp32', 'fp16']) }).optional(),
+  gpu: z
+    .strictObject({
+      precision: z.enum(['fp32', 'fp16']).describe('What it computes in; inputs and outputs keep their types.'),
+    })
+    .describe('Has `build` write a second artifact, gpu/, from the graph before quantization and fusion.')
+    .optional(),
 });
 
 /** The JSON Schema of model.json, for editors. */

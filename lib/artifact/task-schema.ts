@@ -50,6 +50,59 @@ const decoder = z.discriminatedUnion('type', [
   }),
 ]);
 
+const tokenId = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
+
+const tokenizer = z.discriminatedUnion('type', [
+  z
+    .strictObject({
+      type: z.literal('hash'),
+      vocabularySize: z
+        .int()
+        .min(2)
+        .max(2 ** 31 - 1),
+      firstId: tokenId.optional(),
+      startId: tokenId.optional(),
+      endId: tokenId.optional(),
+    })
+    .refine(({ vocabularySize, firstId = 3 }) => firstId < vocabularySize, 'firstId must be below vocabularySize'),
+  z.strictObject({
+    type: z.literal('tokenizer-json'),
+    file: name.refine(
+      (path) => !path.startsWith('/') && !path.split(/[\\/]/).includes('..'),
+      'must be relative and must not leave the folder',
+    ),
+  }),
+]);
+
+const text = z.strictObject({
+  tokenizer,
+  ids: name,
+  mask: name.optional(),
+  typeIds: name.optional(),
+  maxLength: z.int().min(2).max(65_536),
+  padding: z.enum(['max-length', 'none']).optional(),
+  padId: tokenId.optional(),
+});
+
+const audio = z.strictObject({
+  input: name,
+  sampleRate: z.int().min(1000).max(768_000),
+  window: z
+    .int()
+    .min(1)
+    .max(2 ** 24),
+  context: z
+    .int()
+    .min(0)
+    .max(2 ** 24)
+    .optional(),
+  sampleRateInput: name.optional(),
+  state: z.array(z.strictObject({ input: name, output: name })).optional(),
+});
+
 const share = z.number().min(0).max(1);
 
 export const taskSchema = z.discriminatedUnion('type', [
@@ -71,6 +124,22 @@ export const taskSchema = z.discriminatedUnion('type', [
     labels: z.array(z.string()).min(1),
     activation: z.enum(['none', 'softmax', 'sigmoid']).optional(),
     top: z.int().min(1).optional(),
+  }),
+  z.strictObject({
+    type: z.literal('text-classification'),
+    text,
+    output: name,
+    labels: z.array(z.string()).min(1),
+    activation: z.enum(['none', 'softmax', 'sigmoid']).optional(),
+    top: z.int().min(1).optional(),
+  }),
+  z.strictObject({
+    type: z.literal('voice-activity'),
+    audio,
+    output: name,
+    threshold: share.optional(),
+    minSilence: z.number().min(0).max(3600).optional(),
+    minSpeech: z.number().min(0).max(3600).optional(),
   }),
 ]);
 

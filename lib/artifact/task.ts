@@ -1,5 +1,10 @@
 /** What a model's endpoint means to the person who calls it; pre- and post-processing as data. Named after Hugging Face's pipelines. */
-export type Task = TensorTask | ObjectDetectionTask | ImageClassificationTask;
+export type Task =
+  | TensorTask
+  | ObjectDetectionTask
+  | ImageClassificationTask
+  | TextClassificationTask
+  | VoiceActivityTask;
 
 /** Tensors in, tensors out: no `/predict` route. */
 export interface TensorTask {

@@ -1,5 +1,8 @@
 /** `cdk-onnx build`: a model folder in, an artifact out. */
+
+import type { Manifest } from '../artifact/manifest.js';
 import { formatBytes } from '../artifact/units.js';
+import type { GpuReport } from '../compiler/build/gpu-variant.js';
 import { buildArtifact } from '../compiler/build.js';
 import type { Command } from './command.js';
 import { ARCHITECTURES, oneOf } from './option-values.js';
@@ -21,6 +24,7 @@ export const buildCommand: Command = {
       placeholder: 'arm64|x86_64',
       description: 'what a lock is read for (default arm64)',
     },
+    'skip-gpu': { type: 'boolean', description: 'without the variant for a GPU that model.json asks for' },
     json: { type: 'boolean', description: 'print the report as one JSON object on stdout' },
   },
   async run({ positionals: [directory = ''], options, signal }) {
@@ -30,18 +34,19 @@ export const buildCommand: Command = {
       modelDirectory: directory,
       outputDirectory: String(options.out),
       architecture,
+      gpu: options['skip-gpu'] !== true,
       onStep: (name) => progress.step(name),
       signal,
     }).finally(() => progress.done());
     if (options.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
     else {
-      const { manifest, source, equivalence } = report;
-      const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+      const { manifest, source, equivalence, gpu } = report;
       process.stdout.write(
         [
-          `${manifest.name} ${manifest.contentHash.slice(0, 12)}  ${formatBytes(bytes)} (source ${formatBytes(source.bytes)})`,
+          `${manifest.name} ${manifest.contentHash.slice(0, 12)}  ${formatBytes(bytesOf(manifest))} (source ${formatBytes(source.bytes)})`,
           `  ${report.passes.join(', ') || 'no pass changed the model'}`,
           `  ${equivalence.description}`,
+          ...(gpu === undefined ? [] : [describeGpu(gpu)]),
           ...(report.lock?.notes ?? []).map((note) => `  ${note}`),
           '',
         ].join('\n'),
@@ -50,3 +55,11 @@ export const buildCommand: Command = {
     return 0;
   },
 };
+
+function describeGpu({ precision, manifest, equivalence }: GpuReport): string {
+  return `  gpu: ${precision}, ${formatBytes(bytesOf(manifest))}; ${equivalence.description}`;
+}
+
+function bytesOf({ files }: Manifest): number {
+  return files.reduce((sum, file) => sum + file.bytes, 0);
+}

@@ -99,7 +99,7 @@ export function comparisonText({ models, outputs, missing, metric, samples, cpu,
   const ratio = (after: number, before: number) => `${(after / before).toFixed(2)} ×`;
   const rows = [
     ['', 'reference', 'model', ''],
-    ['', reference.model, candidate.model, ''],
+    ['', clipped(reference.model), clipped(candidate.model), ''],
     ['size', formatBytes(reference.bytes), formatBytes(candidate.bytes), ratio(candidate.bytes, reference.bytes)],
   ];
   if (metric !== null) {
@@ -134,6 +134,11 @@ export function comparisonText({ models, outputs, missing, metric, samples, cpu,
     ...(before === null ? [] : [`Latencies: medians, one thread, ${cpu}`]),
     '',
   ].join('\n');
+}
+
+/** Of a path its end tells most. */
+function clipped(path: string): string {
+  return path.length <= 40 ? path : `…${path.slice(-39)}`;
 }
 
 function short(value: number): string {

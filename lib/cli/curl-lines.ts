@@ -48,6 +48,12 @@ export function curlLine(options: CurlLineOptions): string {
   if (manifest !== undefined && path.endsWith('/infer')) return inferLine(address, manifest);
   if (manifest !== undefined && path.endsWith(':predict')) return tensorFlowLine(address, manifest);
   if (path.startsWith('/predict/')) {
+    if (manifest?.task.type === 'text-classification') {
+      return `curl -d 'What is this about?' -H 'content-type: text/plain' ${address}`;
+    }
+    if (manifest?.task.type === 'voice-activity') {
+      return `curl --data-binary @sound.wav -H 'content-type: audio/wav' ${address}`;
+    }
     const picture = options.picture ?? 'photo.jpg';
     const type = /\.png$/i.test(picture) ? 'image/png' : 'image/jpeg';
     return `curl --data-binary @${quote(picture)} -H 'content-type: ${type}' ${address}`;

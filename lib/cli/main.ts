@@ -10,6 +10,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   inspect: async () => (await import('./inspect.js')).inspectCommand,
   build: async () => (await import('./build.js')).buildCommand,
   optimize: async () => (await import('./optimize.js')).optimizeCommand,
+  quantize: async () => (await import('./quantize.js')).quantizeCommand,
+  prune: async () => (await import('./prune.js')).pruneCommand,
   compare: async () => (await import('./compare.js')).compareCommand,
   benchmark: async () => (await import('./benchmark.js')).benchmarkCommand,
   dev: async () => (await import('./dev.js')).devCommand,

@@ -18,7 +18,7 @@ export function wholeNumber(
 }
 
 /** @throws ConfigurationError `USAGE` */
-export function oneOf<T extends string>(name: string, value: unknown, choices: readonly T[]): T {
+export function oneOf<const T extends string>(name: string, value: unknown, choices: readonly T[]): T {
   const found = choices.find((choice) => choice === value);
   if (found !== undefined) return found;
   throw new ConfigurationError({

@@ -14,10 +14,12 @@ import { applyLock, chooseLock, compareWithLock, type LockReport } from './build
 import { readModelFolder } from './build/configuration.js';
 import { compareWithSource, type Equivalence } from './build/equivalence.js';
 import { feedOf } from './build/feeds.js';
+import { type GpuReport, writeGpuVariant } from './build/gpu-variant.js';
 import { joinPasses, prepareFolder } from './build/prepare.js';
 import { replaceFolder } from './build/replace-folder.js';
 import { sessionSettingsFor } from './build/session-settings.js';
 import { checkTask, signatureOf } from './build/signature.js';
+import { copyTaskAssets } from './build/task-assets.js';
 import { writeModel } from './ir/serialization/write.js';
 import { validate } from './ir/validation.js';
 import { type PassesResult, runPasses } from './passes/pass.js';
@@ -35,6 +37,8 @@ export interface BuildOptions {
   readonly architecture: Architecture;
   /** In place of what a lock says: for the search that is about to write one. */
   readonly chosen?: { readonly plan: QuantizationPlan; readonly session: SessionSettings };
+  /** Whether the GPU variant that model.json asks for is written too. Default true. */
+  readonly gpu?: boolean;
   /** Told the name of each step as it begins. */
   readonly onStep?: (name: string) => void;
   /** Stops the build; nothing half-written is left. */
@@ -52,6 +56,8 @@ export interface BuildReport {
   readonly equivalence: Equivalence;
   /** Where model.json has an `optimize` section. */
   readonly lock?: LockReport;
+  /** Where model.json has a `gpu` section. */
+  readonly gpu?: GpuReport;
 }
 
 /** The largest max|Δ| / max|y| between a lossless rewrite and its source, on made-up inputs. */
@@ -96,6 +102,15 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
       frozen: Object.fromEntries(frozen.map((value) => [value.name, feedOf(value)])),
     });
 
+    const { unfused } = prepared;
+    const { gpu } = configuration;
+    let gpuReport: GpuReport | undefined;
+    if (gpu !== undefined && unfused !== undefined && options.gpu !== false) {
+      step('writing the variant for a GPU');
+      gpuReport = await writeGpuVariant(prepared, unfused, { ...gpu, output, original, ...during });
+    }
+
+    await copyTaskAssets(configuration.task, folder.directory, output);
     step('writing the manifest');
     const passes = joinPasses(prepared.passes, recipe);
     const manifest = await writeManifest(output, {
@@ -114,6 +129,7 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
       passes: passes.modified,
       declined: passes.declined,
       equivalence,
+      ...(gpuReport === undefined ? {} : { gpu: gpuReport }),
       ...(lock === undefined || applied === undefined ? {} : { lock: compareWithLock(manifest, lock, applied) }),
     };
     await writeFile(join(output, REPORT_FILE), readableJson(report as unknown as Json));

@@ -126,7 +126,8 @@ function makeReadable(folder: string): void {
 
 function runBuild(directory: string, output: string, architecture: ArchitectureName): void {
   const cli = join(packageRoot(), 'bin', 'cdk-onnx.mjs');
-  const flags = ['--out', output, '--architecture', architecture, '--json'];
+  // A layer has no use for the variant for a GPU.
+  const flags = ['--out', output, '--architecture', architecture, '--skip-gpu', '--json'];
   const child = spawnSync(process.execPath, [cli, 'build', directory, ...flags], {
     env: buildEnvironment(process.env),
     stdio: ['ignore', 'pipe', 'pipe'],

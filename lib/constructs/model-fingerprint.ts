@@ -13,6 +13,8 @@ import { readModelDirectory } from './model-description.js';
 const LAYOUT_VERSION = 1;
 /** Data for measuring: it may be absent, and decides nothing about the bytes unless model.json names it outside `optimize`. */
 const SAMPLES = 'samples/';
+/** What `cdk-onnx optimize` tells people of a search; the lock beside it is what a build reads. */
+const REPORTS = new Set(['report.html', 'report.json']);
 
 /** Hash of everything that a build of a model folder reads. */
 export function fingerprintDirectory(directory: string, architecture: ArchitectureName, digests: FileDigests): string {
@@ -21,7 +23,7 @@ export function fingerprintDirectory(directory: string, architecture: Architectu
   const named = new Set(texts(read).map((text) => relative(directory, resolve(directory, text)).replaceAll('\\', '/')));
   const files = listFolder(directory)
     .map((file) => file.path)
-    .filter((path) => !path.endsWith('.md') && (!path.startsWith(SAMPLES) || named.has(path)));
+    .filter((path) => !path.endsWith('.md') && !REPORTS.has(path) && (!path.startsWith(SAMPLES) || named.has(path)));
   const source = resolveModelSource(description.source, directory);
   return fingerprint(architecture, digests, [
     ...files.map((path) => [path, digests.sha256(join(directory, path))]),

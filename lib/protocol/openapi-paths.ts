@@ -74,10 +74,20 @@ export function modelPaths(model: ListedModel, options: ModelPathOptions): Reado
     operationId: `predict_${name}`,
     summary: 'Predictions from a raw body',
     tags: [tagOf(name)],
-    requestBody: { required: true, content: Object.fromEntries(accepts.map((type) => [type, { schema: BYTES }])) },
+    requestBody: {
+      required: true,
+      content: Object.fromEntries(accepts.map((type) => [type, { schema: bodySchema(type) }])),
+    },
     responses: responses(json(reference(schemaName(name, 'Predictions'))), ['400', '413', '415', '503']),
   };
   return { ...paths, [`/predict/${name}`]: { post: predict } };
+}
+
+/** Of a raw body: a text, a text in JSON, or bytes. */
+function bodySchema(mediaType: string): JsonSchema {
+  if (mediaType === 'text/plain') return { type: 'string' };
+  if (mediaType !== 'application/json') return BYTES;
+  return { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
 }
 
 function v2Paths({ name }: ListedModel, path: string, suffix: string, { isDescribed }: ModelPathOptions) {

@@ -185,7 +185,10 @@ function predictionSchema(task: Task): JsonSchema | undefined {
     case 'tensor':
       return undefined;
     case 'image-classification':
+    case 'text-classification':
       return object({ label: label(task.labels), score });
+    case 'voice-activity':
+      return object({ label: label(['speech']), score, start: score, end: score });
     case 'object-detection': {
       const number: JsonSchema = { type: 'number' };
       const box = object({ xmin: number, ymin: number, xmax: number, ymax: number });

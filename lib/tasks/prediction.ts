@@ -27,4 +27,15 @@ export interface ClassPrediction {
   readonly score: number;
 }
 
-export type Prediction = DetectedObject | ClassPrediction;
+/** A stretch of a posted sound in which somebody speaks. */
+export interface SpeechSegment {
+  readonly label: 'speech';
+  /** Mean probability of speech over it. */
+  readonly score: number;
+  /** Seconds from the sound's start. */
+  readonly start: number;
+  /** Seconds from the sound's start. */
+  readonly end: number;
+}
+
+export type Prediction = DetectedObject | ClassPrediction | SpeechSegment;

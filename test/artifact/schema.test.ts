@@ -16,6 +16,22 @@ describe('model.json', () => {
   });
 
   it.each([
+    [
+      'text-classification',
+      { text: { tokenizer: { type: 'hash', vocabularySize: 9 }, ids: 'i', maxLength: 8 }, output: 'o', labels: ['a'] },
+    ],
+    ['voice-activity', { audio: { input: 'x', sampleRate: 16_000, window: 512 }, output: 'o' }],
+  ])('accepts the task %s', (type, task) => {
+    const text = JSON.stringify({ name: 'm', source: 'm.onnx', task: { type, ...task } });
+    expect(parseModelConfiguration(text, 'model.json').task).toEqual({ type, ...task });
+  });
+
+  it.each([
+    [
+      'a tokenizer outside of the folder',
+      '{"name":"m","source":"m","task":{"type":"text-classification","text":{"tokenizer":{"type":"tokenizer-json","file":"../t.json"},"ids":"i","maxLength":8},"output":"o","labels":["a"]}}',
+      'task.text.tokenizer.file',
+    ],
     ['an unknown key', '{"name":"m","source":"m.onnx","soruce":"x"}', 'soruce'],
     ['an unknown key of the task', '{"name":"m","source":"m.onnx","task":{"type":"tensor","x":1}}', 'task'],
     ['an unknown task', '{"name":"m","source":"m.onnx","task":{"type":"mind-reading"}}', 'task.type'],

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { formatBytes, formatDuration } from '../../lib/artifact/units.js';
 import { buildCommand } from '../../lib/cli/build.js';
 import { helpText, parseCommandLine } from '../../lib/cli/command.js';
-import { formatBytes, formatDuration } from '../../lib/artifact/units.js';
 import { createProgress } from '../../lib/cli/progress.js';
 
 describe('a command line', () => {

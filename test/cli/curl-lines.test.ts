@@ -9,7 +9,7 @@ import { decodePredictRequest } from '../../lib/protocol/tensorflow-serving-requ
 
 const url = 'http://localhost:3000';
 const withInputs = (...inputs: TensorSignature[]) =>
-  ({ name: 'm', signature: { inputs, outputs: [] } }) as unknown as Manifest;
+  ({ name: 'm', signature: { inputs, outputs: [] }, task: { type: 'tensor' } }) as unknown as Manifest;
 const line = (method: string, path: string, manifest?: Manifest, picture?: string) =>
   curlLine({ url, method, path, manifest, picture });
 
@@ -31,6 +31,16 @@ describe('a line to paste', () => {
       "curl --data-binary @'my photos/it'\\''s.png' -H 'content-type: image/png' http://localhost:3000/predict/faces",
     );
     expect(line('POST', '/predict/faces')).toContain('@photo.jpg');
+  });
+
+  test('posts a text or a sound to a model of those', () => {
+    const withTask = (type: string) => ({ ...withInputs(), task: { type } }) as unknown as Manifest;
+    expect(line('POST', '/predict/m', withTask('text-classification'))).toBe(
+      "curl -d 'What is this about?' -H 'content-type: text/plain' http://localhost:3000/predict/m",
+    );
+    expect(line('POST', '/predict/m', withTask('voice-activity'))).toBe(
+      "curl --data-binary @sound.wav -H 'content-type: audio/wav' http://localhost:3000/predict/m",
+    );
   });
 
   test('holds a small request itself', () => {

@@ -74,6 +74,13 @@ describe('a model folder', () => {
     for (const file of readdirSync(staged)) expect(statSync(join(staged, file)).mode & 0o777).toBe(0o644);
   });
 
+  test('with a variant for a GPU has none in its layer', () => {
+    const layer = layerOf(Model.fromDirectory(writeModelFolder({ gpu: { precision: 'fp16' } })));
+    const staged = stagedFolder();
+    expect(readdirSync(staged).sort()).toEqual(['manifest.json', 'model.onnx', 'model.onnx.data']);
+    expect(layer.bytes).toBe(readdirSync(staged).reduce((sum, file) => sum + statSync(join(staged, file)).size, 0));
+  });
+
   test('that is unchanged is neither built nor read again', () => {
     const directory = writeModelFolder();
     layerOf(Model.fromDirectory(directory));

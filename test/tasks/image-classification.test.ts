@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageClassificationTask } from '../../lib/artifact/task.js';
-import { classPredictions } from '../../lib/tasks/image-classification.js';
+import { classPredictions } from '../../lib/tasks/class-predictions.js';
 import { createTaskPipeline } from '../../lib/tasks/task-pipeline.js';
 import { encodePng } from '../support/png-encoder.js';
 import { refusalOf } from '../support/refusal.js';

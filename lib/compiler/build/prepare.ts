@@ -1,5 +1,6 @@
 /** From a model folder to the graph that recipes speak of: what builds and searches have in common. */
 
+import { copyModel } from '../ir/copy.js';
 import type { Model } from '../ir/model.js';
 import { validate } from '../ir/validation.js';
 import type { Value } from '../ir/value.js';
@@ -21,6 +22,8 @@ export interface PreparedModel extends ModelFolder {
   /** Inputs of the source that became constants. */
   readonly frozen: readonly Value[];
   readonly passes: PassesResult;
+  /** Normalized, with types, before fusion; where model.json has a `gpu` section. */
+  readonly unfused: Model | undefined;
 }
 
 /** @throws CdkOnnxError for a folder, a source or a graph that cannot be used */
@@ -43,9 +46,10 @@ export async function prepareFolder(folder: ModelFolder, options: PrepareOptions
   const normalized = await runPasses(model, normalize({ inputs: configuration.inputs }));
   step('asking onnxruntime for types and shapes');
   await inferTypes(model, options.signal === undefined ? {} : { signal: options.signal });
+  const unfused = configuration.gpu === undefined ? undefined : copyModel(model);
   step('rewriting the graph without loss');
   const rewritten = await runPasses(model, lossless());
-  return { ...folder, model, frozen, passes: joinPasses(normalized, rewritten) };
+  return { ...folder, model, frozen, passes: joinPasses(normalized, rewritten), unfused };
 }
 
 /** As if one run had run all of them; passes that run again decline the same thing again. */

@@ -29,8 +29,9 @@ export function checkTask(task: Task, { inputs, outputs }: Signature): void {
     problems.push(`no ${kind} '${name}' (it has ${known.map((value) => `'${value.name}'`).join(', ') || 'none'})`);
   };
   if (task.type !== 'tensor') {
-    expect('input', inputs, task.image.input);
-    const others = inputs.filter(({ name }) => name !== task.image.input);
+    const fed = inputsOf(task);
+    for (const name of fed) expect('input', inputs, name);
+    const others = inputs.filter(({ name }) => !fed.includes(name));
     if (others.length > 0)
       problems.push(`inputs that the task does not fill: ${others.map(({ name }) => `'${name}'`).join(', ')}`);
     for (const name of outputsOf(task)) expect('output', outputs, name);
@@ -44,9 +45,37 @@ export function checkTask(task: Task, { inputs, outputs }: Signature): void {
   });
 }
 
+function inputsOf(task: Exclude<Task, { type: 'tensor' }>): readonly string[] {
+  switch (task.type) {
+    case 'object-detection':
+    case 'image-classification':
+      return [task.image.input];
+    case 'text-classification':
+      return [task.text.ids, task.text.mask, task.text.typeIds].filter((name) => name !== undefined);
+    case 'voice-activity': {
+      const { input, sampleRateInput, state = [] } = task.audio;
+      return [
+        input,
+        ...(sampleRateInput === undefined ? [] : [sampleRateInput]),
+        ...state.map((tensor) => tensor.input),
+      ];
+    }
+  }
+}
+
 function outputsOf(task: Exclude<Task, { type: 'tensor' }>): readonly string[] {
-  if (task.type === 'image-classification') return [task.output];
-  const { decoder } = task;
+  switch (task.type) {
+    case 'image-classification':
+    case 'text-classification':
+      return [task.output];
+    case 'voice-activity':
+      return [task.output, ...(task.audio.state ?? []).map(({ output }) => output)];
+    case 'object-detection':
+      return outputsOfDecoder(task);
+  }
+}
+
+function outputsOfDecoder({ decoder }: Extract<Task, { type: 'object-detection' }>): readonly string[] {
   switch (decoder.type) {
     case 'anchors':
       return decoder.featureMaps.flatMap(({ boxes, scores }) => [boxes, scores]);

@@ -2,7 +2,7 @@
 export interface DataLimits {
   /** Default 1,000,000. */
   readonly maxFiles?: number;
-  /** Of all files together. Default 10,000,000. */
+  /** Of all files together. Default 1,000,000. */
   readonly maxSamples?: number;
   /** Of a picture, a sound, a text or a line of JSON, as it lies on disk. Default 64 MiB. */
   readonly maxFileBytes?: number;
@@ -12,7 +12,7 @@ export interface DataLimits {
 
 export const DEFAULT_DATA_LIMITS: Required<DataLimits> = {
   maxFiles: 1_000_000,
-  maxSamples: 10_000_000,
+  maxSamples: 1_000_000,
   maxFileBytes: 64 * 2 ** 20,
   maxSampleBytes: 512 * 2 ** 20,
 };

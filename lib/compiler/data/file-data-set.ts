@@ -1,5 +1,5 @@
 /** A data set made of files that hold samples, and what is known of it without decoding. */
-import { sha256 } from '../../artifact/digest.js';
+import { createHash } from 'node:crypto';
 import { dataError } from './data-error.js';
 import type { DataSet, Label, Sample } from './data-set.js';
 import { idsOf, type SampleFile, type SampleReader } from './sample-file.js';
@@ -19,18 +19,15 @@ export class FileDataSet implements DataSet {
   readonly digest: string;
   readonly isSynthetic: boolean;
   readonly carried: DataSet['carried'];
-  readonly #places: ReadonlyMap<string, Place>;
+  readonly #files: ReadonlyMap<string, SampleFile>;
 
   /** @param ids which samples of the files, in their order. Default all. */
   constructor(files: readonly SampleFile[], options: FileDataSetOptions, ids?: readonly string[]) {
-    const places = new Map<string, Place>();
-    for (const file of files) for (const [index, id] of idsOf(file).entries()) places.set(id, { file, index });
-    this.ids = ids ?? [...places.keys()];
-    this.#places = places;
+    this.#files = new Map(files.map((file) => [file.path, file]));
+    this.ids = ids ?? files.flatMap(idsOf);
     this.carried = options.carried;
     this.isSynthetic = options.isSynthetic ?? false;
-    const known = this.ids.map((id) => [id, this.#place(id).file.digest].join('\0'));
-    this.digest = sha256(known.join('\n'));
+    this.digest = this.#digest();
   }
 
   async *read(ids: readonly string[] = this.ids): AsyncGenerator<Sample> {
@@ -80,9 +77,27 @@ export class FileDataSet implements DataSet {
     }
   }
 
+  /** Over every id, and every file's digest where its samples begin. */
+  #digest(): string {
+    const hash = createHash('sha256');
+    let last: SampleFile | undefined;
+    for (const id of this.ids) {
+      const { file } = this.#place(id);
+      if (file !== last) hash.update(`${file.digest}\n`);
+      hash.update(`${id}\n`);
+      last = file;
+    }
+    return hash.digest('hex');
+  }
+
   #place(id: string): Place {
-    const place = this.#places.get(id);
-    if (place !== undefined) return place;
+    const whole = this.#files.get(id);
+    if (whole !== undefined && whole.count === undefined) return { file: whole, index: 0 };
+    const end = id.lastIndexOf('#');
+    const file = this.#files.get(id.slice(0, Math.max(0, end)));
+    const digits = id.slice(end + 1);
+    const index = Number(digits);
+    if (file?.count !== undefined && /^(0|[1-9]\d*)$/.test(digits) && index < file.count) return { file, index };
     throw dataError(
       'DATA_ID_UNKNOWN',
       `The data set has no sample ${JSON.stringify(id.slice(0, 200))}.`,

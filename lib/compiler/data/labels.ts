@@ -15,7 +15,7 @@ export type Truth = z.output<typeof truth>;
 
 /** Class names by index, where the task has classes. */
 export function classesOf(task: Task): readonly string[] | undefined {
-  return task.type === 'tensor' || task.type === 'object-detection' ? undefined : task.labels;
+  return task.type === 'image-classification' || task.type === 'text-classification' ? task.labels : undefined;
 }
 
 /** @throws ConfigurationError DATA_LABEL_INVALID */

@@ -64,6 +64,7 @@ function texts(bytes: Uint8Array, itemBytes: number): string[] {
   });
 }
 
+/** Of what a JavaScript number can hold. */
 const INTEGER_LIMITS: Readonly<Partial<Record<DataType, readonly [number, number]>>> = {
   int8: [-128, 127],
   uint8: [0, 255],
@@ -75,6 +76,11 @@ const INTEGER_LIMITS: Readonly<Partial<Record<DataType, readonly [number, number
   int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   uint64: [0, Number.MAX_SAFE_INTEGER],
 };
+
+/** The lowest and the highest number of an integer type, as far as numbers of JavaScript are exact. */
+export function integerLimits(dataType: DataType): readonly [number, number] {
+  return INTEGER_LIMITS[dataType] ?? [0, 0];
+}
 
 /**
  * Elements as another type: floats are rounded, integers must fit.

@@ -1,10 +1,14 @@
 /** Opens what a person has lying in a folder: pictures, sounds, texts, arrays, lines of JSON, or a mix of them. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Signature } from '../../artifact/manifest.js';
 import type { Task } from '../../artifact/task.js';
-import { dataError } from './data-error.js';
+import type { ReadAsset } from '../../tasks/text/tokenizer.js';
+import { damaged, dataError } from './data-error.js';
 import { type DataLimits, DEFAULT_DATA_LIMITS } from './data-limits.js';
 import type { Label } from './data-set.js';
 import { FileDataSet } from './file-data-set.js';
+import { jsonLines } from './json-lines.js';
 import { classesOf, folderLabels, LABELS_FILE, labelOf, parseLabels, type Truth } from './labels.js';
 import { arrayName, numpyFolder, numpySamples } from './numpy-samples.js';
 import type { SampleFile } from './sample-file.js';
@@ -23,6 +27,8 @@ export interface OpenDataSetOptions {
   readonly frozenInputs?: readonly string[];
   /** false: arrays are one sample a file, whatever their first axes say. Default true. */
   readonly stacked?: boolean;
+  /** Where files lie that the task names, a tokenizer: the folder of model.json. Default: the task names none. */
+  readonly assets?: string;
   readonly limits?: DataLimits;
   readonly signal?: AbortSignal;
 }
@@ -39,7 +45,7 @@ export async function openDataSet(path: string, options: OpenDataSetOptions): Pr
   const labelsFile = all.find((data) => data.path === LABELS_FILE);
   const files = all.filter((data) => data !== labelsFile);
   const truths = labelsFile === undefined ? undefined : await readLabels(labelsFile, files, limits.maxFileBytes);
-  const decoder = createTaskDecoder(options.task, options.signature);
+  const decoder = createTaskDecoder(options.task, options.signature, assetReader(options.assets));
   const opener = new FileOpener(options, limits, decoder, labelsBy(files, truths, options, path));
 
   const samples: SampleFile[] = [];
@@ -170,6 +176,8 @@ class FileOpener {
       label,
       labelFromText: (text: string, where: string) => labelOf(text, classes, where),
     };
+    const whole = { group, label, maxFileBytes };
+    const { picture, sound, text } = this.#decoder;
     switch (format) {
       case 'npy':
       case 'npz':
@@ -177,15 +185,27 @@ class FileOpener {
       case 'npy-folder':
         return numpyFolder(path, files, arrays);
       case 'picture': {
-        const decode =
-          this.#decoder.picture ?? needsTask(path, 'a picture', 'object-detection or image-classification');
-        return wholeFile(data, { group, label, maxFileBytes, decode });
+        const decode = picture ?? needsTask(path, 'a picture', 'object-detection or image-classification');
+        return wholeFile(data, { ...whole, decode });
       }
-      case 'wav':
-        return needsTask(path, 'a sound', 'voice-activity');
-      case 'text':
+      case 'wav': {
+        const decode = sound ?? needsTask(path, 'a sound', 'voice-activity');
+        return wholeFile(data, { ...whole, decode });
+      }
+      case 'text': {
+        const decode = text ?? needsTask(path, 'a text', 'text-classification');
+        return wholeFile(data, { ...whole, decode: (bytes) => decode(utf8(bytes, path)) });
+      }
       case 'json-lines':
-        return needsTask(path, 'a text', 'text-classification');
+        return jsonLines(data, {
+          signature,
+          decoder: this.#decoder,
+          group,
+          label,
+          maxLineBytes: maxFileBytes,
+          maxLines: this.#limits.maxSamples,
+          labelFrom: (value, where) => labelOf(value, classes, where),
+        });
     }
   }
 }
@@ -196,4 +216,23 @@ function needsTask(path: string, what: string, tasks: string): never {
     `${path} is ${what}, and the model's task does not say how that becomes tensors.`,
     `Set a task such as ${tasks} in model.json, or record the tensors themselves in .npz files.`,
   );
+}
+
+function utf8(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw damaged(path, 'it is not UTF-8', cause);
+  }
+}
+
+function assetReader(folder: string | undefined): ReadAsset {
+  return (path) => {
+    if (folder !== undefined) return readFileSync(join(folder, path));
+    throw dataError(
+      'DATA_NEEDS_TASK',
+      `The task names the file ${path}, and nothing says where it lies.`,
+      'Open the data with the folder of model.json.',
+    );
+  };
 }

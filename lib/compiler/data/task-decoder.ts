@@ -1,8 +1,11 @@
 /** Files as people post them, made into a model's tensors by the very code that the endpoint runs. */
 import type { Signature } from '../../artifact/manifest.js';
 import type { Task } from '../../artifact/task.js';
+import { createAudioPipeline } from '../../tasks/audio/audio-pipeline.js';
 import { createImagePipeline } from '../../tasks/image/image-pipeline.js';
 import type { TensorFeeds } from '../../tasks/tensors.js';
+import { createTextPipeline } from '../../tasks/text/text-pipeline.js';
+import type { ReadAsset } from '../../tasks/text/tokenizer.js';
 import type { DataSet, Feeds } from './data-set.js';
 import type { SampleContent } from './sample-file.js';
 
@@ -10,13 +13,15 @@ export interface TaskDecoder {
   /** Inputs that a sequence takes from the step before, and what the first step has. */
   readonly carried: DataSet['carried'];
   readonly starts: Feeds;
-  /** Undefined where the task takes no pictures. */
-  readonly picture: ((bytes: Uint8Array) => Promise<SampleContent>) | undefined;
+  /** Undefined where the task takes no pictures, sounds, texts. */
+  readonly picture?: (bytes: Uint8Array) => Promise<SampleContent>;
+  readonly sound?: (bytes: Uint8Array) => Promise<SampleContent>;
+  readonly text?: (text: string) => Promise<SampleContent>;
 }
 
 /** @throws ConfigurationError TASK_… where the task does not fit the signature */
-export function createTaskDecoder(task: Task, signature: Signature): TaskDecoder {
-  const none = { carried: {}, starts: {}, picture: undefined };
+export function createTaskDecoder(task: Task, signature: Signature, readAsset: ReadAsset): TaskDecoder {
+  const none = { carried: {}, starts: {} };
   switch (task.type) {
     case 'tensor':
       return none;
@@ -29,6 +34,18 @@ export function createTaskDecoder(task: Task, signature: Signature): TaskDecoder
           const { feeds, placement } = pipeline.prepare(bytes);
           return { steps: [runtimeFeeds(feeds)], size: { width: placement.photoWidth, height: placement.photoHeight } };
         },
+      };
+    }
+    case 'text-classification': {
+      const pipeline = createTextPipeline(task.text, signature, readAsset);
+      return { ...none, text: async (text) => ({ steps: [runtimeFeeds(await pipeline.prepare(text))] }) };
+    }
+    case 'voice-activity': {
+      const pipeline = createAudioPipeline(task.audio, signature);
+      return {
+        carried: pipeline.carried,
+        starts: runtimeFeeds(pipeline.starts),
+        sound: async (bytes) => ({ steps: pipeline.windows(bytes).map(runtimeFeeds) }),
       };
     }
   }

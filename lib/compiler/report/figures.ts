@@ -11,10 +11,18 @@ export function formatNumber(value: number | null | undefined): string {
   return Number(value.toPrecision(4)).toString().replace('-', '−');
 }
 
+/** Of numbers that say by themselves what they are. */
+const PLAIN_UNITS = new Set(['', '1', 'share', 'cosine']);
+
+/** The unit behind a name on an axis; nothing for plain numbers. */
+export function unitSuffix(unit: string): string {
+  return PLAIN_UNITS.has(unit) ? '' : `, ${unit}`;
+}
+
 /** `0.9812`, `42.31 dB`. */
 export function formatMetric(value: number | null | undefined, unit: string): string {
   const number = formatNumber(value);
-  return unit === '' || unit === '1' || number === '–' ? number : `${number} ${unit}`;
+  return PLAIN_UNITS.has(unit) || number === '–' ? number : `${number} ${unit}`;
 }
 
 /** `0.27 ×`: after in terms of before. */

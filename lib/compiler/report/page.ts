@@ -20,7 +20,9 @@ const POLICY = [
 ].join('; ');
 
 export function reportPage(report: OptimizationReport): string {
-  const { model, notes } = report;
+  const { model } = report;
+  // The verdict has said it.
+  const notes = report.notes.filter((note) => !note.includes(report.certificate.reason));
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -34,7 +36,7 @@ export function reportPage(report: OptimizationReport): string {
 <body>
 <main>
 ${headline(report)}
-${notes.length === 0 ? undefined : html`<section class="notes"><h2>To know</h2><ul>${notes.map((note) => html`<li>${note}</li>`)}</ul></section>`}
+${notes.length === 0 ? undefined : html`<section class="notes"><h2>To know</h2><ul>${notes.map((note) => html`<li>${sentence(note)}</li>`)}</ul></section>`}
 <section><h2>What was tried</h2>
 ${
   report.candidates.length === 0
@@ -73,7 +75,7 @@ function headline(report: OptimizationReport): Markup {
 <p class="muted">${what} of ${report.date}, goal ${goal}${made === '' ? '' : `, for ${made}`}</p>
 <h1>${model}</h1>
 <p class="muted"><code>${source}</code></p>
-<p class="verdict ${tone}"><b aria-hidden="true">${mark}</b> <strong>${sentence(title)}.</strong> ${budgetText(certificate.budget)}. ${certificate.reason}</p>
+<p class="verdict ${tone}"><b aria-hidden="true">${mark}</b> <strong>${sentence(title)}.</strong> ${sentence(budgetText(certificate.budget))}. ${sentence(certificate.reason).replace(/\.?$/, '.')}</p>
 ${report.breaking.length === 0 ? undefined : html`<p class="breaking">What broke it most: ${report.breaking.slice(0, 8).map((name) => html`<code>${name}</code> `)}${report.breaking.length > 8 ? `and ${report.breaking.length - 8} more.` : ''}</p>`}
 <div class="tiles">${tiles(report)}</div>
 </header>`;

@@ -1,7 +1,15 @@
 /** Size against accuracy, and latency against accuracy, with a point for every candidate that was checked as a whole. Inline SVG. */
 import { formatBytes } from '../../artifact/units.js';
 import type { CandidateResult, LatencyResult, Timing } from '../quantize/search/search-result.js';
-import { formatMetric, formatMilliseconds, formatNumber, isLowerBetter, limitOf, ticks } from './figures.js';
+import {
+  formatMetric,
+  formatMilliseconds,
+  formatNumber,
+  isLowerBetter,
+  limitOf,
+  ticks,
+  unitSuffix,
+} from './figures.js';
 import { html, type Markup } from './markup.js';
 import type { OptimizationReport } from './report.js';
 
@@ -30,7 +38,7 @@ export function paretoPlot(report: OptimizationReport): Markup {
   const limit = limitOf(certificate.budget, evaluation.original);
   const y = metricAxis(candidates, evaluation.original, limit, isLowerBetter(certificate.budget.metric));
   const unit = certificate.unit;
-  const title = `${certificate.budget.metric}${unit === '' || unit === '1' ? '' : `, ${unit}`}`;
+  const title = `${certificate.budget.metric}${unitSuffix(unit)}`;
   const common = { y, limit, title, isUpsideDown: isLowerBetter(certificate.budget.metric) };
   const text = (candidate: CandidateResult) => describe(candidate, unit);
   const original = { index: -1, kind: 'original' as const, name: 'fp32', y: evaluation.original };

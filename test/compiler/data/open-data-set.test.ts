@@ -1,12 +1,11 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cpSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import type { Signature } from '../../../lib/artifact/manifest.js';
 import type { ImageClassificationTask, Task } from '../../../lib/artifact/task.js';
-import type { Sample } from '../../../lib/compiler/data/data-set.js';
 import { openDataSet } from '../../../lib/compiler/data/open-data-set.js';
 import { createTaskPipeline } from '../../../lib/tasks/task-pipeline.js';
+import { allOf, useDataFolder } from '../../support/data-folder.js';
 import { encodePng } from '../../support/png-encoder.js';
 import { refusalOf } from '../../support/refusal.js';
 import { samplePhoto } from '../../support/sample-photos.js';
@@ -43,27 +42,11 @@ const pictureSignature: Signature = {
   outputs: [{ name: 'scores', dataType: 'float32', shape: [1, 2] }],
 };
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-data-'));
-});
-afterEach(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function put(path: string, bytes: Uint8Array | string): void {
-  mkdirSync(dirname(join(folder, path)), { recursive: true });
-  writeFileSync(join(folder, path), bytes);
-}
+const folder = useDataFolder();
+const { put } = folder;
 
 function png(gray: number): Uint8Array {
   return encodePng({ width: 2, height: 2, depth: 8, colorType: 0, samples: [gray, gray, gray, gray] });
-}
-
-async function all(samples: AsyncIterable<Sample>): Promise<Sample[]> {
-  const list: Sample[] = [];
-  for await (const sample of samples) list.push(sample);
-  return list;
 }
 
 const row = (index: number) => [0, 1, 2, 3].map((at) => (index * 4 + at) / 8);
@@ -80,7 +63,7 @@ describe('NumPy files', () => {
       classes: ['dog', 'cat', 'cañon'],
     });
     expect(set.ids).toEqual(['stored.npz#0', 'stored.npz#1', 'stored.npz#2']);
-    const samples = await all(set.read());
+    const samples = await allOf(set.read());
     expect(samples[1]).toEqual({
       id: 'stored.npz#1',
       steps: [
@@ -98,7 +81,7 @@ describe('NumPy files', () => {
   it('reads compressed archives, in any order of the samples, with outputs as truth', async () => {
     const set = await openDataSet(join(fixtures, 'deflated.npz'), { task: tensorTask, signature: pair });
     const order = ['deflated.npz#2', 'deflated.npz#0', 'deflated.npz#1'];
-    const samples = await all(set.read(order));
+    const samples = await allOf(set.read(order));
     expect(samples.map(({ id }) => id)).toEqual(order);
     expect(samples.map(({ steps }) => [...(steps[0]?.x?.data ?? [])])).toEqual([row(2), row(0), row(1)]);
     expect(samples[0]?.label).toEqual({
@@ -109,7 +92,7 @@ describe('NumPy files', () => {
 
   it.each(['x.npy', 'big-endian.npy', 'half.npy', 'version-2.npy'])('reads %s', async (name) => {
     const set = await openDataSet(join(fixtures, name), { task: tensorTask, signature: single });
-    const samples = await all(set.read());
+    const samples = await allOf(set.read());
     expect(samples.map(({ steps }) => steps[0]?.x)).toEqual(
       [0, 1, 2].map((index) => ({ dataType: 'float32', dims: [1, 4], data: Float32Array.from(row(index)) })),
     );
@@ -118,7 +101,7 @@ describe('NumPy files', () => {
   it('takes an array as one sample where the set is not stacked', async () => {
     const set = await openDataSet(join(fixtures, 'x.npy'), { task: tensorTask, signature: single, stacked: false });
     expect(set.ids).toEqual(['x.npy']);
-    const [sample] = await all(set.read());
+    const [sample] = await allOf(set.read());
     expect(sample?.steps[0]?.x?.dims).toEqual([3, 4]);
   });
 
@@ -130,15 +113,15 @@ describe('NumPy files', () => {
 
   it('puts together the .npy files of a folder by input', async () => {
     put('scene/x.npy', '');
-    cpSync(join(fixtures, 'x.npy'), join(folder, 'scene/x.npy'));
-    cpSync(join(fixtures, 'x.npy'), join(folder, 'scene/state.npy'));
+    cpSync(join(fixtures, 'x.npy'), join(folder.path, 'scene/x.npy'));
+    cpSync(join(fixtures, 'x.npy'), join(folder.path, 'scene/state.npy'));
     const signature: Signature = {
       inputs: [single.inputs[0] as Signature['inputs'][0], { name: 'state', dataType: 'float32', shape: [null, 4] }],
       outputs: [],
     };
-    const set = await openDataSet(folder, { task: tensorTask, signature });
+    const set = await openDataSet(folder.path, { task: tensorTask, signature });
     expect(set.ids).toEqual(['scene#0', 'scene#1', 'scene#2']);
-    const [sample] = await all(set.read(['scene#2']));
+    const [sample] = await allOf(set.read(['scene#2']));
     expect(sample?.steps[0]?.state?.data).toEqual(Float32Array.from(row(2)));
     expect(sample?.group).toBe('scene');
   });
@@ -165,7 +148,7 @@ describe('NumPy files', () => {
     expect((await refusalOf(open('x.npy', shaped([1, 5])))).code).toBe('DATA_INPUT_SHAPE');
     const integers = { ...single, inputs: [{ name: 'x', dataType: 'int64', shape: [1, 4] }] } as const;
     const set = await openDataSet(join(fixtures, 'x.npy'), { task: tensorTask, signature: integers });
-    expect((await refusalOf(() => all(set.read()))).code).toBe('DATA_INPUT_TYPE');
+    expect((await refusalOf(() => allOf(set.read()))).code).toBe('DATA_INPUT_TYPE');
   });
 });
 
@@ -176,8 +159,8 @@ describe('pictures', () => {
     put('cat/1.png', png(0));
     put('dog/deep/2.png', png(255));
     put('README.md', 'where they come from');
-    const set = await openDataSet(folder, options);
-    const samples = await all(set.read());
+    const set = await openDataSet(folder.path, options);
+    const samples = await allOf(set.read());
     expect(samples.map(({ id, label, group }) => ({ id, label, group }))).toEqual([
       { id: 'cat/1.png', label: { kind: 'class', index: 0 }, group: 'cat' },
       { id: 'dog/deep/2.png', label: { kind: 'class', index: 1 }, group: 'dog' },
@@ -188,13 +171,13 @@ describe('pictures', () => {
   it('lets folders be groups where none is a class, and refuses where only some are', async () => {
     put('monday/1.png', png(0));
     put('tuesday/2.png', png(255));
-    const samples = await all((await openDataSet(folder, options)).read());
+    const samples = await allOf((await openDataSet(folder.path, options)).read());
     expect(samples.map(({ label, group }) => [label, group])).toEqual([
       [undefined, 'monday'],
       [undefined, 'tuesday'],
     ]);
     put('cat/3.png', png(7));
-    expect((await refusalOf(() => openDataSet(folder, options))).code).toBe('DATA_LABEL_INVALID');
+    expect((await refusalOf(() => openDataSet(folder.path, options))).code).toBe('DATA_LABEL_INVALID');
   });
 
   it('takes labels from labels.json', async () => {
@@ -203,7 +186,7 @@ describe('pictures', () => {
     put('b.png', png(1));
     put('c.png', png(2));
     put('labels.json', JSON.stringify({ 'a.png': 'dog', 'b.png': 0, 'c.png': [box] }));
-    const samples = await all((await openDataSet(folder, options)).read());
+    const samples = await allOf((await openDataSet(folder.path, options)).read());
     expect(samples.map(({ label }) => label)).toEqual([
       { kind: 'class', index: 1 },
       { kind: 'class', index: 0 },
@@ -220,14 +203,14 @@ describe('pictures', () => {
   ])('refuses the labels %s', async (labels, message) => {
     put('a.png', png(0));
     put('labels.json', labels);
-    const refusal = await refusalOf(async () => all((await openDataSet(folder, options)).read()));
+    const refusal = await refusalOf(async () => allOf((await openDataSet(folder.path, options)).read()));
     expect([refusal.code, refusal.message]).toEqual(['DATA_LABEL_INVALID', expect.stringContaining(message)]);
   });
 
   it('makes the tensors that the endpoint makes', async () => {
     const photo = samplePhoto('sample1.jpg');
     put('photo.jpg', photo);
-    const [sample] = await all((await openDataSet(folder, options)).read());
+    const [sample] = await allOf((await openDataSet(folder.path, options)).read());
     const prepared = await createTaskPipeline(pictureTask, pictureSignature)?.prepare(photo);
     expect(sample?.steps[0]?.picture?.data).toEqual(prepared?.feeds.picture?.data);
     expect(sample?.size?.width).toBeGreaterThan(100);
@@ -235,25 +218,25 @@ describe('pictures', () => {
 
   it('names the file that is damaged, with the code that the endpoint answers', async () => {
     put('photo.jpg', samplePhoto('sample1.jpg').subarray(0, 400));
-    const set = await openDataSet(folder, options);
-    const refusal = await refusalOf(() => all(set.read()));
+    const set = await openDataSet(folder.path, options);
+    const refusal = await refusalOf(() => allOf(set.read()));
     expect([refusal.code, refusal.message]).toEqual(['PICTURE_DAMAGED', expect.stringContaining('photo.jpg')]);
   });
 
   it('refuses pictures for a model without a task for them', async () => {
     put('a.png', png(0));
-    const refusal = await refusalOf(() => openDataSet(folder, { task: tensorTask, signature: single }));
+    const refusal = await refusalOf(() => openDataSet(folder.path, { task: tensorTask, signature: single }));
     expect(refusal.code).toBe('DATA_NEEDS_TASK');
   });
 
   it('changes its digest with every byte and name', async () => {
     put('a.png', png(0));
-    const first = await openDataSet(folder, options);
+    const first = await openDataSet(folder.path, options);
     put('a.png', png(1));
-    const second = await openDataSet(folder, options);
+    const second = await openDataSet(folder.path, options);
     put('b.png', png(1));
-    rmSync(join(folder, 'a.png'));
-    const third = await openDataSet(folder, options);
+    rmSync(join(folder.path, 'a.png'));
+    const third = await openDataSet(folder.path, options);
     expect(new Set([first.digest, second.digest, third.digest]).size).toBe(3);
     expect(first.digest).toMatch(/^[0-9a-f]{64}$/);
   });
@@ -264,15 +247,15 @@ describe('folders', () => {
     const options = { task: pictureTask, signature: pictureSignature };
     const codeOf = async (path: string, settings = {}) =>
       (await refusalOf(() => openDataSet(path, { ...options, ...settings }))).code;
-    expect(await codeOf(join(folder, 'nothing'))).toBe('DATA_NOT_FOUND');
-    expect(await codeOf(folder)).toBe('DATA_EMPTY');
+    expect(await codeOf(join(folder.path, 'nothing'))).toBe('DATA_NOT_FOUND');
+    expect(await codeOf(folder.path)).toBe('DATA_EMPTY');
     put('a.png', png(0));
     put('b.png', png(0));
-    expect(await codeOf(folder, { limits: { maxFiles: 1 } })).toBe('DATA_TOO_LARGE');
+    expect(await codeOf(folder.path, { limits: { maxFiles: 1 } })).toBe('DATA_TOO_LARGE');
     put('c.bin', 'what is this');
-    expect(await codeOf(folder)).toBe('DATA_FORMAT_UNKNOWN');
-    rmSync(join(folder, 'c.bin'));
-    symlinkSync('/etc/hostname', join(folder, 'd.txt'));
-    expect(await codeOf(folder)).toBe('DATA_VARIANT_UNSUPPORTED');
+    expect(await codeOf(folder.path)).toBe('DATA_FORMAT_UNKNOWN');
+    rmSync(join(folder.path, 'c.bin'));
+    symlinkSync('/etc/hostname', join(folder.path, 'd.txt'));
+    expect(await codeOf(folder.path)).toBe('DATA_VARIANT_UNSUPPORTED');
   });
 });

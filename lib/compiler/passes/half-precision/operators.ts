@@ -46,7 +46,7 @@ export const SIZE_ARITHMETIC: ReadonlySet<string> = new Set(
     Reshape Round Slice Sqrt Squeeze Sub Unsqueeze Where`),
 );
 
-/** Their output is as large as their inputs: what does not fit float16 does not fit it behind them either. */
+/** Their output is as large, or as small, as their inputs: what float16 cannot hold it cannot hold behind them either. */
 export const KEEP_MAGNITUDE: ReadonlySet<string> = new Set(
   words(`
     Abs Add Cast Concat Expand Flatten Gather GatherElements GatherND Identity Max Mean Min Mul Neg Pad ReduceMax ReduceMean

@@ -34,7 +34,7 @@ export class Placement {
   /** Computed from sizes and whole numbers alone. */
   readonly #sizes = new Set<Value>();
   /** May hold what float16 cannot. */
-  readonly #large = new Set<Value>();
+  readonly #beyond = new Set<Value>();
   readonly #constants = new Map<Tensor, string | undefined>();
   readonly declined: string[] = [];
 
@@ -90,8 +90,8 @@ export class Placement {
     if (unknown !== undefined) return `the element type of '${unknown.name}' is not known, or not one of a tensor`;
     if (isSquare(node)) return 'squares leave float16 easily';
     if (this.#isSizeArithmetic(node)) return 'it computes with sizes, which may exceed float16';
-    const large = node.inputs.find((value) => value !== undefined && this.#large.has(value));
-    if (large !== undefined) return `'${large.name}' may hold what float16 cannot`;
+    const beyond = node.inputs.find((value) => value !== undefined && this.#beyond.has(value));
+    if (beyond !== undefined) return `'${beyond.name}' may hold what float16 cannot`;
     for (const [index] of node.inputs.entries()) {
       const reason = this.#whyNotConstant(node, index);
       if (reason !== undefined) return reason;
@@ -140,25 +140,20 @@ export class Placement {
   /** What the outputs inherit. */
   #follow(node: Node, precision: Precision): void {
     if (precision !== 'single' || node.domain !== '') return;
-    const overflows = OVERFLOWING_OPERATORS.has(node.opType) && this.#options.single.has(node.opType);
-    const isLarge =
-      overflows ||
+    const isBeyond =
       isSquare(node) ||
+      (OVERFLOWING_OPERATORS.has(node.opType) && this.#options.single.has(node.opType)) ||
+      (node.is('ConstantOfShape') && this.#whyNotConstant(node, 0) !== undefined) ||
       (KEEP_MAGNITUDE.has(node.opType) &&
         node.inputs.some((value, index) => {
-          return (value !== undefined && this.#large.has(value)) || this.#overflows(node, index);
-        })) ||
-      (node.is('ConstantOfShape') && this.#overflows(node, 0));
+          return (value !== undefined && this.#beyond.has(value)) || this.#whyNotConstant(node, index) !== undefined;
+        }));
     const isSize = this.#isSizeArithmetic(node);
     for (const value of node.outputs) {
       if (value === undefined) continue;
-      if (isLarge) this.#large.add(value);
+      if (isBeyond) this.#beyond.add(value);
       if (isSize) this.#sizes.add(value);
     }
-  }
-
-  #overflows(node: Node, index: number): boolean {
-    return this.#whyNotConstant(node, index)?.includes('float16 ends at') === true;
   }
 }
 

@@ -67,6 +67,17 @@ function valuesByName(graph: Graph): Map<string, Value> {
   return values;
 }
 
+/**
+ * What a value was before it was quantized itself: a range that ends where a Relu cuts off clips what the Relu would, and a bias must not
+ * make up for that.
+ */
+function exactValue(value: Value | undefined): Value | undefined {
+  const restoring = value?.producer;
+  if (restoring?.opType !== 'DequantizeLinear') return value;
+  const quantizing = restoring.input(0)?.producer;
+  return quantizing?.opType === 'QuantizeLinear' ? quantizing.input(0) : value;
+}
+
 /** @returns the value that holds the means; a string says what is missing */
 function addTwin(
   model: Model,
@@ -75,7 +86,7 @@ function addTwin(
 ): Value | string {
   const { node } = linear;
   const x = values.get(node.input(0)?.name ?? '');
-  const y = values.get(node.output().name);
+  const y = exactValue(values.get(node.output().name));
   if (x === undefined || y?.producer?.graph !== model.graph)
     return 'its input or output is gone from the quantized model';
   const { graph } = model;

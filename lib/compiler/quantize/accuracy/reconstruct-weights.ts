@@ -12,6 +12,7 @@ import { maySaturate } from './saturation-guard.js';
 import { type StreamOptions, streamValues } from './stream-values.js';
 import { weightGridsOf } from './weight-grids.js';
 import { type WeightMatrix, weightMatricesOf } from './weight-matrix.js';
+import { withWeights } from './weight-slots.js';
 
 export interface ReconstructWeightsOptions extends StreamOptions {
   /** float32 weights that replace the model's, by the initializer's name. */
@@ -52,7 +53,7 @@ const ROWS_PER_RUN = 512;
 
 /**
  * Chooses the integers of every layer with an int8 or blockwise recipe by what its outputs lose on the data.
- * @param model normalized, with the weights that activations are to be computed with
+ * @param model normalized, without the plan's changes
  */
 export async function reconstructWeights(
   model: Model,
@@ -63,26 +64,26 @@ export async function reconstructWeights(
   const declined: { node: string; reason: string }[] = [];
   const layers: Layer[] = [];
   for (const { node, recipe } of assignments) {
-    for (const original of weightMatricesOf(node)) {
-      const matrix = { ...original, tensor: options.weights?.get(original.value.name) ?? original.tensor };
+    for (const matrix of weightMatricesOf(node, options.weights)) {
       const layer = layerOf(matrix, recipe, options.guardsSaturation ?? false);
       if (typeof layer === 'string') declined.push({ node: node.describe(), reason: layer });
       else layers.push(layer);
     }
   }
+  const changed = options.weights === undefined ? model : withWeights(model, options.weights);
   const quantizedWeights = new Map<string, QuantizedWeight>();
   const reconstructed: ReconstructedLayer[] = [];
   for (const pass of passesOf(layers, options.maximumSumBytes ?? MAXIMUM_SUM_BYTES)) {
-    const sums = await gatherSums(model, pass, data, options);
+    const sums = await gatherSums(changed, pass, data, options);
     for (const layer of pass) {
       options.signal?.throwIfAborted();
       const grams = (sums.get(layer.inputs.key) ?? []).map((sum) => sum.finish());
       const result = reconstructLayer(layer, grams, options);
-      const { node, value } = layer.matrix;
+      const { node, name } = layer.matrix;
       if (typeof result === 'string') declined.push({ node: node.describe(), reason: result });
       else {
-        quantizedWeights.set(value.name, result.weight);
-        reconstructed.push({ tensor: value.name, node: node.output().name, gain: result.gain });
+        quantizedWeights.set(name, result.weight);
+        reconstructed.push({ tensor: name, node: node.output().name, gain: result.gain });
       }
       options.onProgress?.(reconstructed.length, layers.length);
     }
@@ -91,8 +92,8 @@ export async function reconstructWeights(
 }
 
 function layerOf(matrix: WeightMatrix, recipe: Recipe, guardsSaturation: boolean): Layer | string {
-  const { value, tensor } = matrix;
-  if (value.uses.size > 1) return `'${value.name}' serves several nodes`;
+  const { value, name, tensor } = matrix;
+  if (value.uses.size > 1 && name === value.name) return `'${value.name}' serves several nodes`;
   if (recipe.scheme === 'int8-weight-only' && tensor.byteLength < SMALLEST_WEIGHT) return 'its weights are too small';
   const grids = weightGridsOf(matrix, recipe);
   if (typeof grids === 'string') return grids;

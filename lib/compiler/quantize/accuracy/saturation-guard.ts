@@ -35,28 +35,39 @@ export interface SaturationGuard {
   readonly declined: readonly { readonly node: string; readonly reason: string }[];
 }
 
+/** Weights that several nodes read in different orders are gone through again until all are content. */
+const SWEEPS = 8;
+
 /** Guards the weights of every node that multiplies uint8 by int8. Looks at the nodes and changes nothing of them. */
 export function guardSaturation(assignments: readonly Assignment[], options: GuardOptions = {}): SaturationGuard {
   const quantizedWeights = new Map(options.quantizedWeights);
-  const guarded: GuardedWeight[] = [];
-  const declined: { node: string; reason: string }[] = [];
-  for (const { node, recipe } of assignments) {
-    if (!multipliesUint8ByInt8(recipe)) continue;
-    for (const original of weightMatricesOf(node)) {
-      if (!maySaturate(original, recipe)) continue;
-      const { name } = original.value;
-      const matrix = { ...original, tensor: options.weights?.get(name) ?? original.tensor };
-      const before = quantizedWeights.get(name) ?? quantizeNearest(matrix, recipe);
-      const outcome = guardWeight(matrix, before);
-      if (outcome === undefined) continue;
-      if (typeof outcome === 'string') declined.push({ node: node.describe(), reason: outcome });
-      else {
-        quantizedWeights.set(name, outcome.weight);
-        guarded.push({ tensor: name, channels: before.parameters.scale.length, changed: outcome.changed });
+  const guarded = new Map<string, GuardedWeight>();
+  const declined = new Map<string, string>();
+  for (let sweep = 0, isContent = false; sweep < SWEEPS && !isContent; sweep++) {
+    isContent = true;
+    for (const { node, recipe } of assignments) {
+      if (!multipliesUint8ByInt8(recipe)) continue;
+      for (const matrix of weightMatricesOf(node, options.weights)) {
+        if (!maySaturate(matrix, recipe)) continue;
+        const { name } = matrix;
+        const before = quantizedWeights.get(name) ?? quantizeNearest(matrix, recipe);
+        const outcome = guardWeight(matrix, before);
+        if (outcome === undefined) continue;
+        if (typeof outcome === 'string') declined.set(node.describe(), outcome);
+        else {
+          isContent = false;
+          quantizedWeights.set(name, outcome.weight);
+          const changed = Math.max(outcome.changed, guarded.get(name)?.changed ?? 0);
+          guarded.set(name, { tensor: name, channels: before.parameters.scale.length, changed });
+        }
       }
     }
   }
-  return { quantizedWeights, guarded, declined };
+  return {
+    quantizedWeights,
+    guarded: [...guarded.values()],
+    declined: [...declined].map(([node, reason]) => ({ node, reason })),
+  };
 }
 
 /** Whether integers of these weights under the recipe go through a kernel that saturates without VNNI. */
@@ -75,11 +86,11 @@ function multipliesUint8ByInt8(recipe: Recipe): recipe is Extract<Recipe, { weig
 }
 
 function quantizeNearest(
-  { node, value, tensor }: WeightMatrix,
+  { node, name, tensor }: WeightMatrix,
   recipe: Extract<Recipe, { perChannel: boolean }>,
 ): QuantizedWeight {
   const axis = recipe.perChannel ? { axis: channelAxisOf(node, tensor.dims) } : {};
-  return quantizeWeight(value.name, tensor, { dataType: 'int8', ...axis });
+  return quantizeWeight(name, tensor, { dataType: 'int8', ...axis });
 }
 
 /** undefined where nothing saturates; a string says why it cannot be helped. */

@@ -22,13 +22,13 @@ export interface WeightGrids {
 
 /** A string says why the weights have no grid by this recipe. */
 export function weightGridsOf(matrix: WeightMatrix, recipe: Recipe): WeightGrids | string {
-  const { node, tensor, value, depth } = matrix;
+  const { node, tensor, name, depth } = matrix;
   switch (recipe.scheme) {
     case 'matmul-nbits': {
       const transposed = node.int('transB', 0) === 1;
       const blocks = Math.ceil(depth / recipe.blockSize);
       return {
-        weight: quantizeBlocks(value.name, tensor, transposed, recipe),
+        weight: quantizeBlocks(name, tensor, transposed, recipe),
         lowest: 0,
         highest: 2 ** recipe.bits - 1,
         scaleIndexOf: (row, k) => row * blocks + Math.floor(k / recipe.blockSize),
@@ -40,7 +40,7 @@ export function weightGridsOf(matrix: WeightMatrix, recipe: Recipe): WeightGrids
       const dataType = recipe.scheme === 'int8-weight-only' ? 'int8' : recipe.weights;
       const axis = recipe.perChannel ? { axis: channelAxisOf(node, tensor.dims) } : {};
       const reduceRange = recipe.scheme === 'int8-weight-only' ? false : recipe.reduceRange;
-      const weight = quantizeWeight(value.name, tensor, { dataType, reduceRange, ...axis });
+      const weight = quantizeWeight(name, tensor, { dataType, reduceRange, ...axis });
       const { count, inner } = channelsOf(tensor.dims, axis.axis);
       const { lowest, highest } = usedRange(weight, reduceRange);
       return {

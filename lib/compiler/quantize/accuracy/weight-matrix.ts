@@ -2,6 +2,7 @@
 import type { Node } from '../../ir/node.js';
 import type { Tensor } from '../../ir/tensor.js';
 import type { Value } from '../../ir/value.js';
+import { slotOf } from './weight-slots.js';
 
 export interface WeightMatrix {
   readonly node: Node;
@@ -9,6 +10,8 @@ export interface WeightMatrix {
   readonly inputIndex: number;
   /** The initializer. */
   readonly value: Value;
+  /** What a plan calls it: the initializer's name, or a slot of the node where the plan gives it one. */
+  readonly name: string;
   /** float32. */
   readonly tensor: Tensor;
   /** Output channels; of a batched MatMul those of every matrix, of an LSTM those of every gate and direction. */
@@ -24,14 +27,21 @@ export interface WeightMatrix {
   indexOf(row: number, k: number): number;
 }
 
-/** Weights of Conv, MatMul, Gemm (input 1) and LSTM (inputs 1 and 2); none where they are not constant float32. */
-export function weightMatricesOf(node: Node): WeightMatrix[] {
+/**
+ * Weights of Conv, MatMul, Gemm (input 1) and LSTM (inputs 1 and 2); none where they are not constant float32.
+ * @param weights of a plan, which replace the model's
+ */
+export function weightMatricesOf(node: Node, weights?: ReadonlyMap<string, Tensor>): WeightMatrix[] {
   return (node.is('LSTM') ? [1, 2] : [1]).flatMap((inputIndex) => {
-    const tensor = node.constantInput(inputIndex);
     const value = node.input(inputIndex);
-    if (tensor?.elementType !== 'float32' || value === undefined || tensor.count === 0) return [];
+    const constant = node.constantInput(inputIndex);
+    if (value === undefined || constant === undefined) return [];
+    const slot = slotOf(node, inputIndex);
+    const name = weights?.has(slot) === true ? slot : value.name;
+    const tensor = weights?.get(name) ?? constant;
+    if (tensor.elementType !== 'float32' || tensor.count === 0) return [];
     const layout = layoutOf(node, tensor.dims);
-    return layout === undefined ? [] : [{ node, inputIndex, value, tensor, ...layout }];
+    return layout === undefined ? [] : [{ node, inputIndex, value, name, tensor, ...layout }];
   });
 }
 

@@ -81,6 +81,11 @@ export function releaseWeights(weights: Iterable<ConstantWeight>): void {
   }
 }
 
+/** Gives what is restored the name of a constant that nobody reads any more: names are long, and written again and again. */
+export function takeName({ value }: ConstantWeight, restored: Value): void {
+  if (value.uses.size === 0) restored.name = value.name;
+}
+
 /** Puts nodes that depend on constants alone in front of all others. */
 export function prepend(graph: Graph, nodes: readonly Node[]): void {
   const [first] = graph.nodes;

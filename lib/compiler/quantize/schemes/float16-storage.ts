@@ -12,6 +12,7 @@ import {
   nameOf,
   prepend,
   releaseWeights,
+  takeName,
   weightOf,
 } from './constant-weight.js';
 
@@ -37,7 +38,7 @@ export function float16Storage(options: Float16StorageOptions = {}): SchemeRewri
       const { accepted, declined } = acceptedBy(scheme, assignments, model);
       const stored = new Derived<Value | string>();
       const casts = new Map<Graph, Node[]>();
-      const released = new Set<ConstantWeight>();
+      const released = new Map<ConstantWeight, Value>();
       for (const { node } of accepted) {
         for (const { index, weight } of weightsOf(node, minimumBytes)) {
           const { value, tensor, graph } = weight;
@@ -54,11 +55,12 @@ export function float16Storage(options: Float16StorageOptions = {}): SchemeRewri
             continue;
           }
           node.setInput(index, restored);
-          released.add(weight);
+          released.set(weight, restored);
         }
       }
       for (const [graph, nodes] of casts) prepend(graph, nodes);
-      releaseWeights(released);
+      releaseWeights(released.keys());
+      for (const [weight, restored] of released) takeName(weight, restored);
       return declined;
     },
   };

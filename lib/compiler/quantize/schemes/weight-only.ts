@@ -19,6 +19,7 @@ import {
   nameOf,
   prepend,
   releaseWeights,
+  takeName,
   weightOf,
 } from './constant-weight.js';
 
@@ -49,7 +50,7 @@ export function weightOnly(options: WeightOnlyOptions = {}): SchemeRewrite<Weigh
       const { accepted, declined } = acceptedBy(scheme, assignments, context.model);
       const stored = new Derived<Value | string>();
       const added = new Map<Graph, Node[]>();
-      const released = new Set<ConstantWeight>();
+      const released = new Map<ConstantWeight, Value>();
       for (const { node, recipe } of accepted) {
         for (const { index, weight } of weightsOf(node, minimumBytes)) {
           const restored = stored.get(weight.value, `${recipe.perChannel}`, () => {
@@ -59,12 +60,13 @@ export function weightOnly(options: WeightOnlyOptions = {}): SchemeRewrite<Weigh
           if (typeof restored === 'string') declined.push({ node: nameOf(node), reason: restored });
           else {
             node.setInput(index, restored);
-            released.add(weight);
+            released.set(weight, restored);
           }
         }
       }
       for (const [graph, nodes] of added) prepend(graph, nodes);
-      releaseWeights(released);
+      releaseWeights(released.keys());
+      for (const [weight, restored] of released) takeName(weight, restored);
       return declined;
     },
   };
@@ -119,10 +121,10 @@ function store(
   const given = quantizedWeight(value.name);
   const quantized = given === undefined ? quantizeAlong(value.name, tensor, axes) : fromGiven(given, value.name);
   if (typeof quantized === 'string') return quantized;
-  const name = (suffix: string) => model.freshName(`${value.name}_${suffix}`);
-  const integers = graph.addInitializer(name('int8'), quantized.integers);
-  const scale = graph.addInitializer(name('scale'), quantized.scale);
-  const [real, restored] = [new Value(name('cast')), new Value(name('restored'))];
+  const integers = graph.addInitializer(model.freshName(`${value.name}_int8`), quantized.integers);
+  const scale = graph.addInitializer(model.freshName('weight_scale'), quantized.scale);
+  const real = new Value(model.freshName('weight_cast'));
+  const restored = new Value(model.freshName(`${value.name}_restored`));
   const nodes = added.get(graph) ?? [];
   added.set(graph, nodes);
   nodes.push(

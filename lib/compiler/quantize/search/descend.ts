@@ -75,13 +75,12 @@ export interface RepairOptions {
 
 export interface RepairResult {
   readonly options: readonly number[];
-  readonly rejected: readonly Step[];
   readonly checks: number;
 }
 
 /**
- * From options that hold, tries the steps beyond, those that save most first: a batch that holds is kept and the next is twice as large,
- * one that does not is tried by halves, and a single step that does not is left out for good, with all later ones of its unit.
+ * From options that hold, tries to go on with each unit, those that save most first: a batch that holds is kept and the next is twice as
+ * large; one that does not is tried by halves; a single unit that does not is tried one step less far, if it has one, and then left alone.
  */
 export async function repair(
   options: readonly number[],
@@ -90,33 +89,43 @@ export async function repair(
   { checks: limit, isLate }: RepairOptions,
 ): Promise<RepairResult> {
   let current = [...options];
-  const rejected: Step[] = [];
-  const blocked = new Set<number>();
-  const queue = [...remaining];
   let checks = 0;
+  const queue = movesOf(remaining);
   let size = Math.max(1, Math.ceil(queue.length / 2));
   while (queue.length > 0 && checks < limit && !isLate()) {
-    const batch = queue.slice(0, size).filter(({ unit }) => !blocked.has(unit));
-    if (batch.length === 0) {
-      queue.splice(0, size);
-      continue;
-    }
+    const batch = queue.slice(0, size);
     const attempt = [...current];
-    for (const { unit, option } of batch) attempt[unit] = option;
+    for (const { unit, options: targets } of batch) attempt[unit] = targets.at(-1) ?? 0;
     checks++;
     if (await holds(attempt)) {
       current = attempt;
       queue.splice(0, size);
       size *= 2;
-    } else if (batch.length === 1) {
-      const [step] = batch;
-      if (step !== undefined) {
-        rejected.push(step);
-        blocked.add(step.unit);
-      }
-      queue.splice(0, size);
-      size = 1;
-    } else size = Math.max(1, Math.floor(size / 2));
+    } else if (size > 1) size = Math.max(1, Math.floor(Math.min(size, batch.length) / 2));
+    else {
+      const [move] = queue.splice(0, 1);
+      if (move !== undefined && move.options.length > 1) queue.push({ ...move, options: move.options.slice(0, -1) });
+    }
   }
-  return { options: current, rejected, checks };
+  return { options: current, checks };
+}
+
+interface Move {
+  readonly unit: number;
+  /** What it can still become, in the order of its steps. */
+  readonly options: readonly number[];
+  readonly saving: number;
+}
+
+function movesOf(steps: readonly Step[]): Move[] {
+  const moves = new Map<number, Move>();
+  for (const { unit, option, saving } of steps) {
+    const before = moves.get(unit);
+    moves.set(unit, {
+      unit,
+      options: [...(before?.options ?? []), option],
+      saving: (before?.saving ?? 0) + saving,
+    });
+  }
+  return [...moves.values()].sort((one, other) => other.saving - one.saving || one.unit - other.unit);
 }

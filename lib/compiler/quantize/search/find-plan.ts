@@ -1,177 +1,116 @@
 /** From measured units to the plan that meets the goal best among those that keep the budget. */
-import type { DataSet } from '../../data/data-set.js';
-import type { QuantizationPlan } from '../plan.js';
 import { bisect, repair } from './descend.js';
-import { ladderFor } from './ladder.js';
-import { measureUnits, type UnitOptions } from './options-of-units.js';
 import { planDigest, planOf } from './plan-builder.js';
 import type { Preparation } from './preparation.js';
-import { prepared, tryPreparations } from './preparations.js';
-import { optionsAfter, type Schedule, scheduleOf } from './schedule.js';
-import type { SearchOptions } from './search-options.js';
+import { prepared, tryPreparations, unhelpful } from './preparations.js';
+import type { PreparedSearch } from './prepare-search.js';
+import { neededActivations } from './ranges.js';
+import { optionsAfter, scheduleOf } from './schedule.js';
 import type { Refusal } from './search-result.js';
-import type { Unit } from './units.js';
-import type { Candidate, Workbench } from './workbench.js';
-
-export interface FindPlanOptions {
-  readonly bench: Workbench;
-  readonly search: SearchOptions;
-  readonly units: readonly Unit[];
-  readonly localIds: readonly string[];
-  readonly gainIds: readonly string[];
-  readonly calibration: DataSet;
-  /** Ranges of activations, and weights changed before. */
-  readonly base: QuantizationPlan;
-  /** True when there is no time left to look for more. */
-  readonly isLate: () => boolean;
-}
+import type { Candidate } from './workbench.js';
 
 export interface FoundPlan {
-  /** The cheapest that holds; undefined if none does. */
-  readonly best: Candidate | undefined;
-  readonly units: readonly UnitOptions[];
-  readonly refused: readonly Refusal[];
-  /** The finalists for timing: candidates that hold, the cheapest first. */
+  /** Candidates that hold, the cheapest first; none where nothing does. */
   readonly holding: readonly Candidate[];
+  readonly refused: readonly Refusal[];
 }
 
 const BISECTION_CHECKS = 8;
 const PREPARED_CHECKS = 4;
 const REPAIR_CHECKS = 16;
 
-export async function findPlan(options: FindPlanOptions): Promise<FoundPlan> {
-  const { bench, search, gainIds } = options;
-  const seed = search.seed ?? 1;
-  const preparing = { model: bench.model, calibration: options.calibration, seed, signal: bench.signal };
-  const outputNoise = (plan: QuantizationPlan) => bench.outputNoise(plan, gainIds);
-  const onTrial = (name: string) => bench.stage(`trying ${name}`);
-  const { before, after, always } = byStage(search.preparations ?? []);
-  const refused: Refusal[] = [];
-
-  const base = await improvedBase(options, before, refused);
-  bench.stage('measuring the noise of every recipe at every node');
-  const ladder = ladderFor(search.goal, search.schemes);
-  const measured = await measureUnits({ ...options, ladder, base });
-  refused.push(...measured.refused);
-  const units = allowed(measured.units, search.schemes);
-  const schedule = scheduleOf(units.map((unit) => unit.options));
-
-  let kept: readonly Preparation[] = always;
-  const checked = new Map<string, Candidate>();
-  const check = async (chosen: readonly number[], name: string): Promise<Candidate> => {
-    const plan = planWith(base, units, chosen);
-    const key = `${planDigest(plan)} ${kept.map((preparation) => preparation.name).join(' ')}`;
-    const known = checked.get(key);
-    if (known !== undefined) return known;
-    const candidate = await bench.check(await prepared(plan, kept, preparing), name);
-    checked.set(key, candidate);
-    return candidate;
-  };
+export async function findPlan(search: PreparedSearch, isLate: () => boolean): Promise<FoundPlan> {
+  const { bench, units, preparing } = search;
+  const schedule = scheduleOf(units.map(({ options }) => options));
+  const checks = new PlanChecks(search);
   const holdsAfter = async (count: number) =>
-    (await check(optionsAfter(schedule, count), stepsName(schedule, count, kept))).result.holds;
+    (await checks.check(optionsAfter(schedule, count), nameOf(count, schedule.steps.length))).result.holds;
+  const refused: Refusal[] = [];
 
   bench.stage('looking for how far the budget reaches');
   let reached = await bisect(schedule, holdsAfter, { from: 0, checks: BISECTION_CHECKS });
-  if (reached.breaking !== undefined && after.length > 0) {
-    const broken = planWith(base, units, optionsAfter(schedule, reached.breaking));
-    const trial = await tryPreparations(await prepared(broken, kept, preparing), after, {
+  const { breaking } = reached;
+  if (breaking !== undefined && search.after.length > 0) {
+    const broken = checks.planFor(optionsAfter(schedule, breaking));
+    const trial = await tryPreparations(await prepared(broken, checks.kept, preparing), search.after, {
       ...preparing,
-      outputNoise,
-      onTrial,
+      outputNoise: search.outputNoise,
+      onTrial: (name) => bench.stage(`trying ${name}`),
     });
     refused.push(...unhelpful(trial.trials));
     if (trial.kept.length > 0) {
-      const plain = { reached, kept };
-      kept = [...always, ...trial.kept];
       bench.stage('looking further with what helped');
+      checks.keep(trial.kept);
       const from = reached.holding ?? 0;
       const further = await bisect(schedule, holdsAfter, { from, checks: PREPARED_CHECKS });
-      const isFurther = further.holding !== undefined && (await holdsAfter(further.holding));
       // What helps against noise may still not help the metric.
+      const isFurther = further.holding !== undefined && (await holdsAfter(further.holding));
       if (isFurther) reached = further;
-      else ({ reached, kept } = plain);
+      else checks.keep([]);
     }
   }
-  if (reached.holding !== undefined && reached.breaking !== undefined) {
-    bench.stage('trying the steps beyond one by one');
-    const rest = schedule.steps.slice(reached.holding).filter(({ saving }) => saving > 0);
-    const start = optionsAfter(schedule, reached.holding);
+  const { holding } = reached;
+  if (holding !== undefined && reached.breaking !== undefined) {
+    bench.stage('trying the rest unit by unit');
+    const rest = schedule.steps.slice(holding).filter(({ saving }) => saving > 0);
     let attempt = 0;
     const holds = async (chosen: readonly number[]) =>
-      (await check(chosen, `${stepsName(schedule, reached.holding ?? 0, kept)} and more, ${++attempt}`)).result.holds;
-    await repair(start, rest, holds, { checks: REPAIR_CHECKS, isLate: options.isLate });
+      (await checks.check(chosen, `${nameOf(holding, schedule.steps.length)} and more, ${++attempt}`)).result.holds;
+    await repair(optionsAfter(schedule, holding), rest, holds, { checks: REPAIR_CHECKS, isLate });
   }
-  const holding = [...bench.candidates.values()].filter(({ result }) => result.holds).sort(byCost);
-  refused.push(...declinedOf(holding[0]));
-  return { best: holding[0], units, refused, holding };
+  const holders = [...bench.candidates.values()].filter(({ result }) => result.holds);
+  return {
+    holding: holders.sort((one, other) => one.cost - other.cost || one.result.loss - other.result.loss),
+    refused,
+  };
 }
 
-function byCost(one: Candidate, other: Candidate): number {
-  return one.result.bytes - other.result.bytes || one.result.loss - other.result.loss;
+/** Whole models from options, prepared and checked; the same is not prepared twice. */
+class PlanChecks {
+  readonly #search: PreparedSearch;
+  readonly #checked = new Map<string, Candidate>();
+  kept: readonly Preparation[];
+
+  constructor(search: PreparedSearch) {
+    this.#search = search;
+    this.kept = search.always;
+  }
+
+  /** Those that are never left out stay, in the order that all were given in. */
+  keep(helpful: readonly Preparation[]): void {
+    const { always, after, order } = this.#search;
+    this.kept = order.filter((one) => always.includes(one) || (after.includes(one) && helpful.includes(one)));
+  }
+
+  planFor(chosen: readonly number[]) {
+    const { units, base } = this.#search;
+    const recipes = new Map(units.map(({ unit, options }, at) => [unit.index, options[chosen[at] ?? 0]?.recipe]));
+    const all = units.map(({ unit }) => unit);
+    return neededActivations(
+      planOf(base, all, (unit) => recipes.get(unit.index)),
+      all,
+    );
+  }
+
+  async check(chosen: readonly number[], name: string): Promise<Candidate> {
+    const { bench, units, preparing, search } = this.#search;
+    const plan = this.planFor(chosen);
+    const names = this.kept.map((preparation) => preparation.name);
+    const key = [planDigest(plan), ...names].join(' ');
+    const known = this.#checked.get(key);
+    if (known !== undefined) return known;
+    const cost = units.reduce((sum, { options }, at) => sum + (options[chosen[at] ?? 0]?.cost ?? 0), 0);
+    const candidate = await bench.check(
+      await prepared(plan, this.kept, preparing),
+      [name, ...names].join(', '),
+      search.goal === 'size' ? undefined : cost,
+    );
+    this.#checked.set(key, candidate);
+    return candidate;
+  }
 }
 
-function byStage(preparations: readonly Preparation[]) {
-  const of = (stage: Preparation['stage']) => preparations.filter((preparation) => preparation.stage === stage);
-  return { before: of('before'), after: of('after'), always: of('always') };
-}
-
-/** Weights changed for the better before any recipe is chosen: judged with the smallest recipe everywhere. */
-async function improvedBase(
-  { bench, search, units, gainIds, calibration, base }: FindPlanOptions,
-  preparations: readonly Preparation[],
-  refused: Refusal[],
-): Promise<QuantizationPlan> {
-  if (preparations.length === 0) return base;
-  const options = { model: bench.model, calibration, seed: search.seed ?? 1, signal: bench.signal };
-  const probe = ladderFor(search.goal, search.schemes).find(({ scheme }) => scheme !== 'fp16-storage');
-  const withProbe = (plan: QuantizationPlan) => planOf(plan, units, () => probe);
-  const { kept, trials } = await tryPreparations(base, preparations, {
-    ...options,
-    outputNoise: (plan) => bench.outputNoise(withProbe(plan), gainIds),
-    onTrial: (name) => bench.stage(`trying ${name}`),
-  });
-  refused.push(...unhelpful(trials));
-  return await prepared(base, kept, options);
-}
-
-function unhelpful(trials: Awaited<ReturnType<typeof tryPreparations>>['trials']): Refusal[] {
-  const decibels = (noise: number) => `${(-10 * Math.log10(noise)).toFixed(1)} dB`;
-  return trials
-    .filter(({ helps }) => !helps)
-    .map(({ name, before, after }) => ({
-      subject: name,
-      reason: `it does not help: ${decibels(before)} without it, ${decibels(after)} with it`,
-    }));
-}
-
-/** Float32 only where model.json allows it, or nothing else is possible. */
-function allowed(units: readonly UnitOptions[], schemes: SearchOptions['schemes']): readonly UnitOptions[] {
-  if (schemes === undefined || schemes.includes('fp32')) return units;
-  return units.map(({ unit, options }) => ({
-    unit,
-    options: options.filter(({ recipe }) => recipe !== undefined),
-  }));
-}
-
-function planWith(base: QuantizationPlan, units: readonly UnitOptions[], chosen: readonly number[]): QuantizationPlan {
-  const recipes = new Map(units.map(({ unit, options }, at) => [unit.index, options[chosen[at] ?? 0]?.recipe]));
-  return planOf(
-    base,
-    units.map(({ unit }) => unit),
-    (unit) => recipes.get(unit.index),
-  );
-}
-
-function stepsName({ steps }: Schedule, count: number, kept: readonly Preparation[]): string {
-  const name =
-    count === 0 ? 'the least noise' : count === steps.length ? 'the least cost' : `${count} of ${steps.length} steps`;
-  return [name, ...kept.map((preparation) => preparation.name)].join(', ');
-}
-
-function declinedOf(candidate: Candidate | undefined): Refusal[] {
-  const recipes = new Map(candidate?.plan.recipes.map(({ node, recipe }) => [node.output, recipe]));
-  return (candidate?.declined ?? []).map(({ node, reason }) => {
-    const recipe = recipes.get(node);
-    return { subject: node, ...(recipe === undefined ? {} : { recipe }), reason };
-  });
+function nameOf(count: number, steps: number): string {
+  if (count === steps) return 'the least cost';
+  return count === 0 ? 'the least noise' : `${count} of ${steps} steps`;
 }

@@ -4,12 +4,10 @@ import type { SessionSettings } from '../../../artifact/manifest.js';
 import { RuntimeError } from '../../../errors.js';
 import type { Feeds } from '../../data/data-set.js';
 import { asModelFile } from '../../metrics/model-file.js';
-import type { RecordedSet } from '../../metrics/recorded-set.js';
 import { openSession } from '../../runtime/session.js';
 import { EMPTY_PLAN } from '../plan.js';
 import { type CandidateFile, writeCandidate } from './candidate-file.js';
 import type { FoundPlan } from './find-plan.js';
-import type { Journal } from './journal.js';
 import type { SearchOptions } from './search-options.js';
 import type { Refusal, Timing } from './search-result.js';
 import { chooseSession, costOf, SESSION_CHOICES } from './session-choices.js';
@@ -20,8 +18,8 @@ export interface FinalistsOptions {
   readonly bench: Workbench;
   readonly search: SearchOptions;
   readonly found: FoundPlan;
-  readonly evaluation: RecordedSet;
-  readonly journal: Journal;
+  /** What a run is timed on. */
+  readonly feeds: Feeds;
 }
 
 export interface Finalists {
@@ -50,7 +48,7 @@ export async function measureFinalists(options: FinalistsOptions): Promise<Final
   const finalists = finalistsOf(options, untouched);
   const notes: string[] = [];
   await using files = new CandidateFiles(options);
-  const feeds = await firstFeeds(options.evaluation);
+  const { feeds } = options;
   const settings = search.session ?? DEFAULT_SETTINGS;
 
   bench.stage('timing the finalists');
@@ -160,16 +158,8 @@ async function originalModel(
   };
 }
 
-async function firstFeeds(set: RecordedSet): Promise<Feeds> {
-  for await (const { sample } of set.read(set.ids.slice(0, 1))) {
-    const [feeds] = sample.steps;
-    if (feeds !== undefined) return feeds;
-  }
-  throw new TypeError('a sample has at least one step');
-}
-
-function timed({ bench, journal }: FinalistsOptions, step: Json, models: readonly TimedModel[]): Promise<Timing[]> {
-  return journal.remember(step, async () => {
+function timed({ bench }: FinalistsOptions, step: Json, models: readonly TimedModel[]): Promise<Timing[]> {
+  return bench.journal.remember(step, async () => {
     const timings = await timeModels(models, {
       signal: bench.signal,
       onRound: (done, of) => bench.progress({ kind: 'step', name: 'rounds', done, of }),

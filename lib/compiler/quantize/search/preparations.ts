@@ -3,6 +3,7 @@ import type { DataSet } from '../../data/data-set.js';
 import type { Model } from '../../ir/model.js';
 import type { QuantizationPlan } from '../plan.js';
 import type { Preparation } from './preparation.js';
+import type { Refusal } from './search-result.js';
 
 export interface PrepareOptions {
   readonly model: Model;
@@ -63,4 +64,15 @@ export async function tryPreparations(
     [current, before] = [next, after];
   }
   return { kept, trials };
+}
+
+/** For the report. */
+export function unhelpful(trials: readonly Trial[]): Refusal[] {
+  const decibels = (noise: number) => `${(-10 * Math.log10(noise)).toFixed(1)} dB`;
+  return trials
+    .filter(({ helps }) => !helps)
+    .map(({ name, before, after }) => ({
+      subject: name,
+      reason: `it does not help: ${decibels(before)} without it, ${decibels(after)} with it`,
+    }));
 }

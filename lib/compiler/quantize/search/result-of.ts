@@ -6,19 +6,19 @@ import { decibels } from '../../metrics/differences.js';
 import type { Metric } from '../../metrics/metric.js';
 import { keyText } from '../node-key.js';
 import type { QuantizationPlan } from '../plan.js';
-import type { FoundPlan } from './find-plan.js';
 import type { Finalists } from './measure-finalists.js';
 import type { UnitOptions } from './options-of-units.js';
 import type { SearchOptions } from './search-options.js';
-import type { CandidateResult, LatencyResult, NodeResult, SearchResult, Timing } from './search-result.js';
+import type { CandidateResult, LatencyResult, NodeResult, Refusal, SearchResult, Timing } from './search-result.js';
 import { cpuName, hostArchitecture } from './timing.js';
 import type { Unit } from './units.js';
-import type { Workbench } from './workbench.js';
+import type { Candidate, Workbench } from './workbench.js';
 
 export interface ResultParts {
   readonly search: SearchOptions;
   readonly bench: Workbench;
-  readonly found: FoundPlan;
+  readonly measured: readonly UnitOptions[];
+  readonly refused: SearchResult['refused'];
   readonly finalists: Finalists;
   readonly units: readonly Unit[];
   readonly metric: Metric;
@@ -33,7 +33,7 @@ export interface ResultParts {
 const MOST_BREAKING = 10;
 
 export function resultOf(parts: ResultParts): SearchResult {
-  const { search, finalists, found, metric, certificate } = parts;
+  const { search, finalists, metric, certificate } = parts;
   const { chosen } = finalists;
   const outcome = outcomeOf(parts);
   const bytes = { original: originalBytes(parts), chosen: chosen.result.bytes };
@@ -51,7 +51,7 @@ export function resultOf(parts: ResultParts): SearchResult {
     groups: parts.groups,
     candidates: candidatesOf(parts),
     nodes: nodesOf(parts),
-    refused: [...found.refused, ...finalists.refused],
+    refused: [...parts.refused, ...declinedOf(finalists.chosen), ...finalists.refused],
     breaking: outcome === 'not-held' ? breakingOf(parts) : [],
     measured: measurementsOf(metric, certificate, bytes, latency),
     notes: notesOf(parts, outcome),
@@ -60,9 +60,9 @@ export function resultOf(parts: ResultParts): SearchResult {
 }
 
 function outcomeOf(parts: ResultParts): SearchResult['outcome'] {
-  const { finalists, certificate, search, found, isSynthetic } = parts;
+  const { finalists, certificate, search, measured, isSynthetic } = parts;
   if (!finalists.holds || certificate.status === 'broken') return 'not-held';
-  const canChange = found.units.length > 0;
+  const canChange = measured.length > 0;
   if (search.goal === 'size' && canChange && isUntouched(finalists.chosen.plan)) return 'not-held';
   return certificate.status === 'certified' && !isSynthetic ? 'held' : 'not-certified';
 }
@@ -77,11 +77,11 @@ function originalBytes({ search, untouchedBytes }: ResultParts): number {
 }
 
 function latencyOf({ search, finalists }: ResultParts): LatencyResult {
-  const measured = { cpu: cpuName(), original: finalists.original, chosen: finalists.timing };
+  const timed = { cpu: cpuName(), original: finalists.original, chosen: finalists.timing };
   const host = hostArchitecture();
-  if (search.architecture === host) return { kind: 'measured', ...measured };
+  if (search.architecture === host) return { kind: 'measured', ...timed };
   const reason = `this machine is ${host ?? process.arch}, and the model is for ${search.architecture}`;
-  return { kind: 'not-measured', reason, here: measured };
+  return { kind: 'not-measured', reason, here: timed };
 }
 
 function candidatesOf({ bench, finalists }: ResultParts): CandidateResult[] {
@@ -91,12 +91,12 @@ function candidatesOf({ bench, finalists }: ResultParts): CandidateResult[] {
   });
 }
 
-function nodesOf({ found, finalists, units }: ResultParts): NodeResult[] {
+function nodesOf({ measured, finalists, units }: ResultParts): NodeResult[] {
   const recipes = new Map(finalists.chosen.plan.recipes.map(({ node, recipe }) => [keyText(node), recipe]));
   const declined = new Set(finalists.chosen.declined.map(({ node }) => node));
-  const measured = new Map(found.units.map((unit) => [unit.unit.index, unit]));
+  const byUnit = new Map(measured.map((unit) => [unit.unit.index, unit]));
   return units.flatMap((unit) => {
-    const options = measured.get(unit.index)?.options ?? [];
+    const options = byUnit.get(unit.index)?.options ?? [];
     if (options.length === 0 && unit.weightBytes === 0) return [];
     const float32 = options.find(({ recipe }) => recipe === undefined)?.bytes ?? unit.weightBytes;
     return unit.nodes.map((node, index): NodeResult => {
@@ -123,8 +123,17 @@ function nodesOf({ found, finalists, units }: ResultParts): NodeResult[] {
   });
 }
 
+/** Nodes that could not follow their recipe in the end. */
+function declinedOf({ plan, declined }: Candidate): Refusal[] {
+  const recipes = new Map(plan.recipes.map(({ node, recipe }) => [node.output, recipe]));
+  return declined.map(({ node, reason }) => {
+    const recipe = recipes.get(node);
+    return { subject: node, ...(recipe === undefined ? {} : { recipe }), reason };
+  });
+}
+
 /** The nodes of the plan that are predicted to add the most noise. */
-function breakingOf({ found, finalists }: ResultParts): SearchResult['breaking'] {
+function breakingOf({ measured, finalists }: ResultParts): SearchResult['breaking'] {
   const recipes = new Map(finalists.chosen.plan.recipes.map(({ node, recipe }) => [keyText(node), recipe]));
   const noiseOf = ({ unit, options }: UnitOptions) => {
     const [key] = unit.keys;
@@ -132,7 +141,7 @@ function breakingOf({ found, finalists }: ResultParts): SearchResult['breaking']
     const option = options.find((candidate) => JSON.stringify(candidate.recipe) === JSON.stringify(recipe));
     return recipe === undefined ? 0 : (option?.noise ?? 0);
   };
-  return found.units
+  return measured
     .map((unit) => ({ unit, noise: noiseOf(unit) }))
     .filter(({ noise }) => noise > 0)
     .sort((one, other) => other.noise - one.noise)

@@ -3,7 +3,8 @@ import type { Json } from '../../../artifact/digest.js';
 import { sha256 } from '../../../artifact/digest.js';
 import type { Signature } from '../../../artifact/manifest.js';
 import { toolVersion } from '../../../artifact/package-root.js';
-import type { DataSet } from '../../data/data-set.js';
+import { ConfigurationError } from '../../../errors.js';
+import type { DataSet, Feeds } from '../../data/data-set.js';
 import type { Model } from '../../ir/model.js';
 import { printModel } from '../../ir/print.js';
 import { certify } from '../../metrics/certify.js';
@@ -14,11 +15,12 @@ import { asModelFile } from '../../metrics/model-file.js';
 import { RecordedSet } from '../../metrics/recorded-set.js';
 import { halvesOf, shuffle } from '../../metrics/subset.js';
 import { openSession } from '../../runtime/session.js';
-import { EMPTY_PLAN, type QuantizationPlan } from '../plan.js';
+import type { QuantizationPlan } from '../plan.js';
 import { writeCandidate } from './candidate-file.js';
 import { findPlan } from './find-plan.js';
 import { defaultCheckpointFolder, Journal } from './journal.js';
 import { measureFinalists } from './measure-finalists.js';
+import { prepareSearch } from './prepare-search.js';
 import { resultOf } from './result-of.js';
 import type { SearchOptions } from './search-options.js';
 import type { SearchResult } from './search-result.js';
@@ -61,17 +63,18 @@ export async function searchRecipes(options: SearchOptions): Promise<SearchResul
   const bench = new Workbench({ search: options, signal, metric, evaluation, holdoutSamples, journal });
   const units = unitsOf(model);
   const ids = shuffle(evaluation.ids, seed);
-  const found = await findPlan({
+  const feeds = await firstFeeds(evaluation);
+  const prepared = await prepareSearch({
     bench,
     search: options,
     units,
     localIds: ids.slice(0, LOCAL_SAMPLES),
     gainIds: ids.slice(0, GAIN_SAMPLES),
     calibration: options.data.calibration,
-    base: EMPTY_PLAN,
-    isLate: () => performance.now() - started > LATE_SECONDS * 1000,
+    feeds,
   });
-  const finalists = await measureFinalists({ bench, search: options, found, evaluation, journal });
+  const found = await findPlan(prepared, () => performance.now() - started > LATE_SECONDS * 1000);
+  const finalists = await measureFinalists({ bench, search: options, found, feeds });
 
   bench.stage('reading the holdout, once');
   const judged = await judge(model, finalists.chosen.plan, holdoutData, metric, options, signal);
@@ -79,7 +82,8 @@ export async function searchRecipes(options: SearchOptions): Promise<SearchResul
   return resultOf({
     search: options,
     bench,
-    found,
+    measured: prepared.units,
+    refused: [...prepared.refused, ...found.refused],
     finalists,
     units,
     metric,
@@ -105,6 +109,18 @@ async function signatureOf(model: Model, signal: AbortSignal): Promise<Signature
   const tensors = (values: typeof session.inputs) =>
     values.flatMap((value) => (value.dataType === null ? [] : [value]));
   return { inputs: tensors(session.inputs), outputs: tensors(session.outputs) };
+}
+
+async function firstFeeds(set: RecordedSet): Promise<Feeds> {
+  for await (const { sample } of set.read(set.ids.slice(0, 1))) {
+    const [feeds] = sample.steps;
+    if (feeds !== undefined) return feeds;
+  }
+  throw new ConfigurationError({
+    code: 'DATA_EMPTY',
+    message: 'The evaluation data has no sample that runs the model.',
+    advice: 'Put samples into the folder that `optimize.evaluation` names.',
+  });
 }
 
 /** All that the steps of a search depend on: what differs in any of it is another search. */

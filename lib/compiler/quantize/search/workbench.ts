@@ -26,6 +26,8 @@ export interface Candidate {
   readonly digest: string;
   readonly result: CandidateResult;
   readonly certificate: Certificate;
+  /** What the goal minimizes, as predicted: bytes or milliseconds. */
+  readonly cost: number;
   /** Nodes that did not follow their recipe, and why. */
   readonly declined: readonly { readonly node: string; readonly reason: string }[];
 }
@@ -46,13 +48,14 @@ const FEWEST_SAMPLES_PER_SESSION = 8;
 export class Workbench {
   readonly model: Model;
   readonly signal: AbortSignal;
+  readonly journal: Journal;
   readonly candidates = new Map<string, Candidate>();
   readonly #options: WorkbenchOptions;
   readonly #metrics: readonly Metric[];
   readonly #names = new Set<string>();
   #original: Evaluation | undefined;
   #canCertify = false;
-  #best: CandidateResult | undefined;
+  #best: Candidate | undefined;
   evaluations = 0;
   samples = 0;
 
@@ -60,6 +63,7 @@ export class Workbench {
     this.#options = options;
     this.model = options.search.model;
     this.signal = options.signal;
+    this.journal = options.journal;
     this.#metrics = [options.metric, ...(options.metric.name === 'snr' ? [] : [snr()])];
   }
 
@@ -82,8 +86,11 @@ export class Workbench {
     return this.#original;
   }
 
-  /** The whole model on all evaluation samples; a plan that was checked before is not run again. */
-  async check(plan: QuantizationPlan, name: string): Promise<Candidate> {
+  /**
+   * The whole model on all evaluation samples; a plan that was checked before is not run again.
+   * @param cost what the goal minimizes, as predicted. Default: bytes
+   */
+  async check(plan: QuantizationPlan, name: string, cost?: number): Promise<Candidate> {
     const digest = planDigest(plan);
     const known = this.candidates.get(digest);
     if (known !== undefined) return known;
@@ -108,10 +115,10 @@ export class Workbench {
       schemes: countSchemes(plan),
       chosen: false,
     };
-    const candidate = { plan, digest, result, certificate, declined: file.declined };
+    const candidate = { plan, digest, result, certificate, cost: cost ?? file.bytes, declined: file.declined };
     this.candidates.set(digest, candidate);
-    if (holds && (this.#best === undefined || result.bytes < this.#best.bytes)) this.#best = result;
-    this.progress({ kind: 'candidate', candidate: result, best: this.#best });
+    if (holds && (this.#best === undefined || candidate.cost < this.#best.cost)) this.#best = candidate;
+    this.progress({ kind: 'candidate', candidate: result, best: this.#best?.result });
     return candidate;
   }
 
@@ -139,7 +146,8 @@ export class Workbench {
     base: QuantizationPlan,
     ids: readonly string[],
   ): Promise<{ readonly noise: ReadonlyMap<number, number>; readonly declined: ReadonlyMap<number, string> }> {
-    const { evaluation, journal } = this.#options;
+    const { evaluation } = this.#options;
+    const { journal } = this;
     const step = {
       local: recipe,
       units: units.map(({ index }) => index),
@@ -175,7 +183,7 @@ export class Workbench {
   }
 
   async #evaluated(step: Json, run: () => Promise<readonly Float64Array[]>): Promise<readonly Float64Array[]> {
-    const texts = await this.#options.journal.remember(step, async () => {
+    const texts = await this.journal.remember(step, async () => {
       const observations = await run();
       this.#count(observations.length);
       return observations.map(numbersToText);

@@ -147,6 +147,12 @@ describe('products with weights in blocks', () => {
     ['a block of no power of two', { ...RECIPE, blockSize: 48 }, [64, 8], /no power of two from 16 to 256/],
     ['a small block', { ...RECIPE, blockSize: 8 }, [64, 8], /no power of two from 16/],
     ['a large block', { ...RECIPE, blockSize: 512 }, [64, 8], /no power of two from 16/],
+    [
+      'blocks larger than float32',
+      { ...RECIPE, blockSize: 256 },
+      [2, 20_000],
+      /would take 2560000 bytes, more than float32/,
+    ],
     ['a vector', RECIPE, [64], /is no matrix/],
     ['a stack of matrices', RECIPE, [2, 64, 8], /is no matrix/],
   ])('are refused for %s', (_, recipe, dims, reason) => {

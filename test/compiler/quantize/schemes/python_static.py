@@ -1,13 +1,11 @@
 """onnxruntime's own static quantizer, on ranges that are handed in."""
 
-import json
-
 import numpy as np
 import onnx
 from onnxruntime.quantization import QuantFormat, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, CalibrationMethod
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-from onnxruntime.quantization.registry import QDQRegistry
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
 
 def quantize(source, target, ranges, activations, weights, per_channel, reduce_range):
@@ -26,7 +24,8 @@ def quantize(source, target, ranges, activations, weights, per_channel, reduce_r
         TensorsData(CalibrationMethod.MinMax, data),
         [],
         [],
-        list(QDQRegistry),
+        # What quantize_static quantizes where it is told nothing.
+        sorted({*QDQRegistry, *QLinearOpsRegistry}),
         {},
     )
     quantizer.quantize_model()

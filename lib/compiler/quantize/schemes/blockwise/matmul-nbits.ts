@@ -15,6 +15,8 @@ import { matrixLayout, quantizeBlocks } from './quantize-blocks.js';
 const SMALLEST_BLOCK = 16;
 /** onnxruntime has no kernels for larger ones. */
 const LARGEST_BLOCK = 256;
+/** Up to this size, blocks may be larger than what they stand for. */
+const GROWTH_BYTES = 1_048_576;
 
 export const blockwiseScheme: SchemeRewrite<BlockwiseRecipe> = {
   scheme: 'matmul-nbits',
@@ -29,7 +31,13 @@ export const blockwiseScheme: SchemeRewrite<BlockwiseRecipe> = {
     if (node.int('transA', 0) !== 0) return `${node.describe()} transposes its input`;
     const weight = weightOf(node, 1);
     if (typeof weight === 'string') return `${weight}, and it is what ${node.describe()} multiplies with`;
-    if (weight.tensor.dims.length !== 2) return `'${weight.value.name}' is no matrix`;
+    const { dims, byteLength } = weight.tensor;
+    if (dims.length !== 2) return `'${weight.value.name}' is no matrix`;
+    const { rows, columns } = matrixLayout(dims, node.int('transB', 0) === 1);
+    const bytes = (columns * Math.ceil(rows / blockSize) * blockSize * bits) / 8;
+    // K is filled up to whole blocks: without a limit, a file could ask for any amount of memory.
+    if (bytes > Math.max(byteLength, GROWTH_BYTES))
+      return `blocks of ${blockSize} would take ${bytes} bytes, more than float32`;
     return undefined;
   },
 

@@ -2,6 +2,7 @@
 import type { QuantizationParameters, StaticRecipe } from '../../../../artifact/recipe.js';
 import type { Node } from '../../../ir/node.js';
 import type { Value } from '../../../ir/value.js';
+import { constantBehind } from '../../../passes/inferred-type.js';
 import type { Assignment } from '../../scheme.js';
 import { existingParameters, isQuantizedAlready, isReadQuantized } from './existing-quantization.js';
 import { type Operator, operatorOf } from './operators.js';
@@ -38,8 +39,9 @@ export class Layout {
       if (typeof operator === 'string') declined.push({ node, reason: operator });
       else nodes.set(node, { node, recipe, operator });
     }
-    for (const node of removeIdle(nodes)) {
-      declined.push({ node, reason: `nothing next to ${node.describe()} is quantized` });
+    for (const { node, operator } of removeIdle(nodes)) {
+      const what = operator.follows === 'input' ? 'what it reads is not quantized' : 'nothing next to it is quantized';
+      declined.push({ node, reason: `${node.describe()} follows others, and ${what}` });
     }
     this.nodes = nodes;
     this.declined = declined;
@@ -95,19 +97,24 @@ export function refusalOrOperator(node: Node, recipe: StaticRecipe): Operator | 
 }
 
 /** Takes out the nodes that are quantized only in company and have none that is quantized by itself. */
-function removeIdle(nodes: Map<Node, PlannedNode>): Node[] {
+function removeIdle(nodes: Map<Node, PlannedNode>): PlannedNode[] {
   const working = new Set<Node>();
-  const isQuantized = (value: Value | undefined) =>
-    value !== undefined &&
-    ((value.producer !== undefined && working.has(value.producer)) || existingParameters(value) !== undefined);
   const isReadAsData = (value: Value | undefined) =>
     value?.consumers.some(
       (consumer) =>
         working.has(consumer) &&
         nodes.get(consumer)?.operator.data.some((index) => consumer.input(index) === value) === true,
     );
+  const isQuantized = (value: Value | undefined) => {
+    if (value === undefined) return false;
+    const producer = value.producer === undefined ? undefined : nodes.get(value.producer);
+    // What is computed in float32 is quantized for its readers only.
+    const isComputed = producer?.operator.output === 'own' && !producer.operator.isFused;
+    if (producer !== undefined && working.has(producer.node) && !isComputed) return true;
+    return isReadAsData(value) || existingParameters(value) !== undefined;
+  };
   const isWorth = ({ node, operator }: PlannedNode) => {
-    if (operator.follows === 'nobody') return true;
+    if (operator.follows === 'nothing') return true;
     const data = operator.data.length > 0 ? operator.data : [0];
     if (data.some((index) => isQuantized(node.input(index)))) return true;
     return operator.follows === 'neighbour' && node.outputs.some((value) => isReadAsData(value));
@@ -118,8 +125,8 @@ function removeIdle(nodes: Map<Node, PlannedNode>): Node[] {
       if (!working.has(planned.node) && isWorth(planned)) working.add(planned.node);
     }
   }
-  const idle = [...nodes.keys()].filter((node) => !working.has(node));
-  for (const node of idle) nodes.delete(node);
+  const idle = [...nodes.values()].filter(({ node }) => !working.has(node));
+  for (const { node } of idle) nodes.delete(node);
   return idle;
 }
 
@@ -128,7 +135,7 @@ function quantizedValues(nodes: ReadonlyMap<Node, PlannedNode>): Map<Value, { is
   for (const { node, operator } of nodes.values()) {
     for (const index of operator.data) {
       const value = node.input(index);
-      if (value !== undefined && node.constantInput(index) === undefined) read.add(value);
+      if (value !== undefined && constantBehind(node, index) === undefined) read.add(value);
     }
   }
   const values = new Map<Value, { isOutput: boolean }>();

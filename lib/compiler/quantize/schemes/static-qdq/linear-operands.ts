@@ -2,6 +2,7 @@
 import type { StaticRecipe } from '../../../../artifact/recipe.js';
 import type { Node } from '../../../ir/node.js';
 import type { Tensor } from '../../../ir/tensor.js';
+import { constantBehind } from '../../../passes/inferred-type.js';
 import { isFiniteTensor } from '../../parameters/channels.js';
 
 export interface LinearOperands {
@@ -17,8 +18,8 @@ export interface LinearOperands {
 }
 
 export function linearOperands(node: Node, recipe: StaticRecipe): LinearOperands | string {
-  const weight = node.constantInput(1);
-  const bias = node.opType === 'MatMul' ? undefined : node.constantInput(2);
+  const weight = constantBehind(node, 1);
+  const bias = node.opType === 'MatMul' ? undefined : constantBehind(node, 2);
   const reason = problemOf(node, weight, bias);
   if (reason !== undefined) return reason;
   const isGemm = node.opType === 'Gemm';

@@ -22,14 +22,18 @@ export interface Operator {
   readonly isFused: boolean;
   /** Whether the output is quantized for the node's own sake, or only if a quantized node reads it. */
   readonly quantizesOutput: 'always' | 'when-read';
-  /** Whose being quantized makes it worthwhile; `nobody`: it is worth it by itself. */
-  readonly follows: 'nobody' | 'neighbour' | 'producer';
+  /**
+   * What has to be quantized anyway for it to be worthwhile: nothing, what it reads, or what it reads or returns. What narrows a range
+   * or drops elements had better be quantized after than before.
+   */
+  readonly follows: 'nothing' | 'input' | 'neighbour';
 }
 
-const OWN = { linear: undefined, output: 'own', isFused: true, quantizesOutput: 'always', follows: 'nobody' } as const;
+const OWN = { linear: undefined, output: 'own', isFused: true, quantizesOutput: 'always', follows: 'nothing' } as const;
 const SHARED = { ...OWN, data: [0], output: 'shared', follows: 'neighbour' } as const;
+const NARROWING = { ...SHARED, follows: 'input' } as const;
 /** Computed in float32, and exact on the input's integers: quantized for the sake of what comes after. */
-const CARRIED = { ...SHARED, isFused: false, quantizesOutput: 'when-read', follows: 'producer' } as const;
+const CARRIED = { ...SHARED, isFused: false, quantizesOutput: 'when-read', follows: 'input' } as const;
 /** Computed in float32 on numbers of its own: its neighbours quantize what they give and take. */
 const PASSIVE = { ...OWN, data: [], isFused: false, quantizesOutput: 'when-read', follows: 'neighbour' } as const;
 
@@ -42,17 +46,17 @@ const TABLE: Readonly<Record<string, Operator>> = {
   Sigmoid: { ...OWN, data: [0] },
   Softmax: { ...OWN, data: [0], output: 'unit' },
   Where: { ...OWN, data: [1, 2], follows: 'neighbour' },
-  Relu: { ...OWN, data: [0], output: 'clamped', isFused: false, follows: 'neighbour' },
-  Clip: { ...OWN, data: [0], output: 'clamped', isFused: false, follows: 'neighbour' },
+  Relu: { ...OWN, data: [0], output: 'clamped', isFused: false, follows: 'input' },
+  Clip: { ...OWN, data: [0], output: 'clamped', isFused: false, follows: 'input' },
   DepthToSpace: SHARED,
   Expand: SHARED,
   Flatten: SHARED,
-  Gather: SHARED,
+  Gather: NARROWING,
   Identity: SHARED,
-  MaxPool: SHARED,
-  ReduceMax: SHARED,
+  MaxPool: NARROWING,
+  ReduceMax: NARROWING,
   Reshape: SHARED,
-  Slice: SHARED,
+  Slice: NARROWING,
   Split: SHARED,
   Squeeze: SHARED,
   Tile: SHARED,
@@ -74,7 +78,7 @@ export function operatorOf(node: Node, recipe: StaticRecipe): Operator | string 
     return `${node.describe()} reads nothing but constants`;
   }
   for (const index of data.length > 0 ? data : [0]) {
-    const constant = node.constantInput(index);
+    const constant = constantBehind(node, index);
     if (constant?.elementType === 'float32' && !isFiniteTensor(constant)) {
       return `input ${index} of ${node.describe()} is not finite`;
     }
@@ -97,9 +101,9 @@ function roleOf(node: Node, recipe: StaticRecipe): Operator | string {
     case 'Clip':
       return clipBounds(node) === undefined ? `the bounds of ${node.describe()} are computed` : (TABLE.Clip ?? '');
     case 'MaxPool':
-      return node.outputs[1] === undefined ? SHARED : `${node.describe()} also returns indices`;
+      return node.outputs[1] === undefined ? NARROWING : `${node.describe()} also returns indices`;
     case 'Gather':
-      if (constantBehind(node, 0) === undefined) return SHARED;
+      if (constantBehind(node, 0) === undefined) return NARROWING;
       return `${node.describe()} reads a constant table, which int8-embedding is for`;
     case 'Pad':
       return padsWithinRange(node) ? CARRIED : PASSIVE;
