@@ -4,7 +4,7 @@ import { formatBytes } from '../artifact/units.js';
 import type { DataSet } from '../compiler/data/data-set.js';
 import { openDataSet } from '../compiler/data/open-data-set.js';
 import { printable } from '../compiler/ir/print.js';
-import { preparedSignature } from '../compiler/optimize/model-data.js';
+import { type ModelData, openModelData, preparedSignature } from '../compiler/optimize/model-data.js';
 import { type BudgetJudge, budgetJudge } from '../compiler/optimize/prune-to-budget.js';
 import { prepareAnything } from '../compiler/optimize/quantize-model.js';
 import { type ChangedModel, writeChanged } from '../compiler/optimize/write-changed.js';
@@ -65,13 +65,15 @@ export const pruneCommand: Command = {
     const progress = createProgress();
     const onStep = (name: string) => progress.step(name);
     let judge: BudgetJudge | undefined;
+    let data: ModelData | undefined;
     try {
       const prepared = await prepareAnything(path, { signal, onStep });
       const hasBudget = prepared.configuration.optimize !== undefined;
       const seeksRatio = method === 'structured' && options.ratio === undefined && hasBudget;
       if (seeksRatio) {
         onStep('recording what the original answers');
-        judge = await budgetJudge(prepared, signal);
+        data = await openModelData(prepared, await preparedSignature(prepared, signal), signal);
+        judge = await budgetJudge(prepared, data.evaluation, { signal });
       }
       const accepts = judge?.accepts.bind(judge);
       const result = await pruneModel(prepared.model, {
@@ -79,7 +81,7 @@ export const pruneCommand: Command = {
         ...given({
           data:
             method === 'structured'
-              ? (judge?.calibration ?? (await calibrationOf(prepared, options, signal)))
+              ? (data?.calibration ?? (await calibrationOf(prepared, options, signal)))
               : undefined,
           accept: accepts,
         }),

@@ -142,6 +142,7 @@ describe('the hash of a model folder', () => {
     const changes: [string, string][] = [
       ['model.json', JSON.stringify({ name: 'faces', source: 'detector.onnx', weights: 'fp16' })],
       ['model.lock.json', '{}'],
+      ['model.lock.safetensors', '1'],
       ['labels.txt', 'face'],
     ];
     const seen = new Set([first]);
@@ -160,6 +161,7 @@ describe('the hash of a model folder', () => {
     mkdirSync(join(directory, 'samples'));
     writeFileSync(join(directory, 'samples', 'a.npz'), '1');
     writeFileSync(join(directory, 'README.md'), '1');
+    for (const report of ['report.html', 'report.json']) writeFileSync(join(directory, report), '1');
     expect(hash(directory)).toBe(first);
     writeFileSync(join(directory, 'samples', 'parity.npz'), '1');
     expect(hash(directory)).not.toBe(first);
@@ -178,6 +180,32 @@ describe('the hash of a model folder', () => {
     expect(hash(directory)).toBe(first);
     writeFileSync(join(models, 'net.weights'), '2');
     expect(hash(directory)).not.toBe(first);
+  });
+});
+
+describe('a model folder with an optimize section', () => {
+  const optimize = { goal: 'size', budget: { metric: 'snr', min: 20 }, synthetic: true };
+  const refusal = (directory: string) => {
+    try {
+      layerOf(Model.fromDirectory(directory));
+    } catch (error) {
+      return error;
+    }
+    return undefined;
+  };
+
+  test('and no lock stops the synth with the command that makes one', () => {
+    const directory = writeModelFolder({ optimize });
+    expect(refusal(directory)).toMatchObject({
+      code: 'LOCK_REQUIRED',
+      advice: expect.stringContaining(`cdk-onnx optimize ${directory}`),
+    });
+  });
+
+  test('and a lock that is none stops it too', () => {
+    const directory = writeModelFolder({ optimize });
+    writeFileSync(join(directory, 'model.lock.json'), '{ "lockVersion": 99 }');
+    expect(refusal(directory)).toMatchObject({ code: 'LOCK_VERSION' });
   });
 });
 

@@ -105,7 +105,7 @@ async function search(prepared: PreparedModel, data: Data, options: OptimizeOpti
     budget: optimize.budget,
     data,
     schemes: optimize.schemes,
-    preparations: preparationsFor({ architectures, prune: optimize.prune }),
+    preparations: preparationsFor({ prepared, architectures, evaluation: data.evaluation }),
     session: configuration.session,
     stripNames: configuration.stripNames,
     seed: optimize.seed,

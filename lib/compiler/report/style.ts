@@ -86,7 +86,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 560px) { .columns, .plots { grid-template-columns: 1fr; } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 8px; } }
 @media print {
   :root { --ground: #fff; --panel: #fff; --text: #000; --soft: #444; --line: #bbb; --good: #0b6b49; --warn: #7a4e00; --bad: #9c1f18; --accent: #1a4f9f; --outside: rgba(179, 38, 30, .06); }
-  body { font-size: 11px; } main { max-width: none; padding: 0; }
+  body, .muted, table, .legend, dl { font-size: 10px; } h1 { font-size: 22px; } h2 { font-size: 14px; } main { max-width: none; padding: 0; }
   .tools, #tip { display: none; }
   .tile, .plot { border: 1px solid var(--line); }
   .plots { grid-template-columns: 1fr 1fr; } .tiles { grid-template-columns: repeat(4, 1fr); } .tile .figure { font-size: 15px; white-space: normal; } .tile .before { font-size: 11px; }

@@ -49,8 +49,8 @@ function withParameters({ integers, parameters }: QuantizedWeight, transposed: b
 }
 
 /**
- * A scale per column of every matrix in the stack. One per column of all, [N], would be right by ONNX, but onnxruntime's fused kernels
- * take it for something else and return garbage.
+ * A scale per column of every matrix in the stack. One per column of all, [N], would be right by ONNX, but with a bias behind
+ * onnxruntime's fused kernel returns garbage for it.
  */
 function quantizeStack(name: string, tensor: Tensor, options: QuantizeMatrixOptions): QuantizedMatrix {
   const { weights: dataType, reduceRange } = options;

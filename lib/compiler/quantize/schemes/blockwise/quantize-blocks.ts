@@ -47,7 +47,7 @@ export function quantizeBlocks(
     const reciprocal = chosen.scale === 0 ? 0 : Math.fround(1 / chosen.scale);
     for (let step = 0, index = start; step < length; step++, index += layout.rowStride) {
       const units = Math.fround(Math.fround((numbers[index] ?? 0) * reciprocal) + chosen.zeroPoint);
-      integers[index] = clamp(roundHalfAway(units), highest);
+      integers[index] = clamp(Math.round(units), highest);
     }
   });
   return {
@@ -118,7 +118,7 @@ function asymmetricBlock(range: Range, highest: number) {
   // Where the width itself is beyond float32 the double serves.
   const scale = normal((Number.isFinite(width) ? width : max - min) / highest);
   const zeroPoint = scale === 0 ? 0 : Math.fround(0 - Math.fround(min / scale));
-  return { scale, zeroPoint: clamp(roundHalfAway(zeroPoint), highest) };
+  return { scale, zeroPoint: clamp(Math.round(zeroPoint), highest) };
 }
 
 const SMALLEST_NORMAL = 2 ** -126;
@@ -129,11 +129,7 @@ function normal(scale: number): number {
   return Math.abs(rounded) < SMALLEST_NORMAL ? 0 * rounded : rounded;
 }
 
+/** Halves were rounded up, which above 0 is away from it, as C's roundf does. */
 function clamp(number: number, highest: number): number {
   return Math.max(0, Math.min(number, highest));
-}
-
-/** C's roundf. */
-function roundHalfAway(number: number): number {
-  return Math.sign(number) * Math.floor(Math.abs(number) + 0.5);
 }
