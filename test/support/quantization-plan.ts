@@ -24,7 +24,7 @@ export const STATIC: StaticRecipe = {
 
 export interface StaticPlanOptions {
   readonly recipe?: StaticRecipe;
-  /** Nodes that are to be quantized. Default all that can be. */
+  /** Nodes that are to be quantized; ranges are recorded for all that can be, as a search does. Default all. */
   readonly only?: (node: Node) => boolean;
 }
 
@@ -33,16 +33,20 @@ export async function staticPlan(
   model: Model,
   feeds: OrtFeeds,
   { recipe = STATIC, only = () => true }: StaticPlanOptions = {},
-): Promise<{ readonly plan: QuantizationPlan; readonly ranges: ReadonlyMap<string, Range> }> {
-  const assignments = quantizableNodes(model, recipe)
-    .filter(only)
-    .map((node) => ({ node, recipe }));
-  const ranges = await recordRanges(model, staticQdq.activations(assignments), feeds);
+): Promise<{
+  readonly plan: QuantizationPlan;
+  /** Names of the values whose ranges the scheme asks for. */
+  readonly values: readonly string[];
+  readonly ranges: ReadonlyMap<string, Range>;
+}> {
+  const assignments = quantizableNodes(model, recipe).map((node) => ({ node, recipe }));
+  const values = staticQdq.activations(assignments);
+  const ranges = await recordRanges(model, values, feeds);
   const activations: QuantizationParameters[] = [...ranges].map(([name, range]) =>
     activationParameters(name, range, { dataType: recipe.activations }),
   );
-  const recipes = assignments.map(({ node }) => ({ node: nodeKeyOf(node), recipe }));
-  return { plan: { ...EMPTY_PLAN, recipes, activations }, ranges };
+  const recipes = assignments.filter(({ node }) => only(node)).map(({ node }) => ({ node: nodeKeyOf(node), recipe }));
+  return { plan: { ...EMPTY_PLAN, recipes, activations }, values, ranges };
 }
 
 export function quantizableNodes(model: Model, recipe: StaticRecipe = STATIC): Node[] {

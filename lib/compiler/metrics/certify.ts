@@ -53,11 +53,11 @@ export function certify(
   };
   const measured = `${metric.name} ${digits(value)} (original ${digits(before)}) on ${candidate.length} samples`;
   // Not `>`: what is no number holds no budget.
-  if (!(loss <= allowedLoss)) return { ...facts, status: 'broken', reason: `${measured} breaks the budget` };
+  if (!isWithin(loss, allowedLoss)) return { ...facts, status: 'broken', reason: `${measured} breaks the budget` };
   if (isSynthetic) {
     return { ...facts, status: 'not-certified', reason: `${measured}; the data is made up and certifies nothing` };
   }
-  if (bound.value <= allowedLoss) {
+  if (isWithin(bound.value, allowedLoss)) {
     const sure = `with ${Math.round(confidence * 100)} % confidence the loss is at most ${digits(bound.value)} of ${digits(allowedLoss)}`;
     return { ...facts, status: 'certified', reason: `${measured}; ${sure}` };
   }
@@ -66,7 +66,12 @@ export function certify(
     const share = `up to ${digits(100 * beyond)} % of inputs may exceed the limit`;
     return { ...facts, status: 'not-certified', reason: `${measured}; no sample bounds a maximum: ${share}` };
   }
-  const samplesNeeded = samplesFor(metric, bound, loss, allowedLoss, { samples: candidate.length, confidence });
+  // Against a limit, counts are of what is not perfect.
+  const room = limit === undefined || isLoss ? 0 : sign * (perfectValue(metric) - limit);
+  const samplesNeeded = samplesFor(metric, { ...bound, value: bound.value + room }, loss + room, allowedLoss + room, {
+    samples: candidate.length,
+    confidence,
+  });
   const advice =
     samplesNeeded === undefined ? 'no number of samples like these would do' : `about ${samplesNeeded} would do`;
   return {
@@ -75,6 +80,13 @@ export function certify(
     ...(samplesNeeded === undefined ? {} : { samplesNeeded }),
     reason: `${measured}; too few to certify the budget: ${advice}`,
   };
+}
+
+/** 1 - 0.98 is a little more than 0.02. */
+const ROUNDING = 1e-9;
+
+function isWithin(loss: number, allowed: number): boolean {
+  return loss <= allowed + ROUNDING * Math.max(1, Math.abs(allowed));
 }
 
 /** What the metric of a model is against itself, or of one that makes no mistake. */
@@ -92,7 +104,7 @@ function samplesFor(
   allowed: number,
   { samples, confidence }: { readonly samples: number; readonly confidence: number },
 ): number | undefined {
-  if (!(loss < allowed) || samples === 0) return undefined;
+  if (!(loss < allowed * (1 - ROUNDING)) || samples === 0) return undefined;
   if (bound.method === 'bootstrap') {
     const wider = (bound.value - loss) / (allowed - loss);
     return capped(Math.ceil(samples * wider * wider));

@@ -1,5 +1,5 @@
 /** How strong activations are, channel by channel: sums of squares over calibration data, taken inside the graph so that only they leave it. */
-import type { DataSet } from '../data/data-set.js';
+import type { DataSet, Feeds } from '../data/data-set.js';
 import { attribute } from '../ir/attribute.js';
 import type { Model } from '../ir/model.js';
 import { Node } from '../ir/node.js';
@@ -34,7 +34,7 @@ export async function measureStrengths(
   data: DataSet,
   options: MeasureOptions = {},
 ): Promise<Map<string, Strength>> {
-  const names = new Map<string, MeasuredAxis>();
+  const names = new Map<string, readonly [MeasuredAxis, 'squares' | 'size']>();
   const extend = (copy: Model, values: ReadonlyMap<string, Value>) =>
     axes.flatMap((measured, index) => {
       const value = values.get(measured.value);
@@ -46,40 +46,57 @@ export async function measureStrengths(
       const square = new Value(copy.freshName(`square_${index}`));
       const reduction = reduceMean(copy, square, others, squares);
       copy.graph.append(new Node('Mul', [value, value], [square]), reduction, new Node('Size', [value], [size]));
-      names.set(squares.name, measured);
-      names.set(size.name, measured);
+      names.set(squares.name, [measured, 'squares']);
+      names.set(size.name, [measured, 'size']);
       return [squares, size];
     });
   await using probe = await openProbe(model, [], options, { extend });
-  const sums = new Map<string, { squares: Float64Array; elements: number; runs: number }>();
+  const sums = new Map<string, Sums>();
   let run = 0;
   for await (const feeds of runsOf(model, data, options.runs ?? 64, options)) {
-    const outputs = await probe.run(feeds);
-    const sizes = new Map<string, number>();
-    for (const [name, tensor] of Object.entries(outputs)) {
-      const measured = names.get(name);
-      if (measured !== undefined && tensor.dims.length === 0) sizes.set(measured.value, Number(tensor.data[0]));
-    }
-    for (const [name, tensor] of Object.entries(outputs)) {
-      const measured = names.get(name);
-      if (measured === undefined || tensor.dims.length !== 1) continue;
-      const elements = (sizes.get(measured.value) ?? 0) / Math.max(1, tensor.data.length);
-      const sum = sums.get(measured.value) ?? { squares: new Float64Array(tensor.data.length), elements: 0, runs: 0 };
-      sums.set(measured.value, sum);
-      for (let index = 0; index < sum.squares.length; index++) {
-        sum.squares[index] = (sum.squares[index] ?? 0) + Number(tensor.data[index]) * elements;
-      }
-      sum.elements += elements;
-      sum.runs++;
-    }
+    addRun(sums, await probe.run(feeds), names);
     options.onRun?.(++run);
   }
-  return new Map(
-    [...sums].map(([name, { squares, elements, runs }]) => [
-      name,
-      { meanSquares: squares.map((sum) => sum / Math.max(1, elements)), positions: elements / Math.max(1, runs) },
-    ]),
-  );
+  return new Map([...sums].map(([name, sum]) => [name, strengthOf(sum)]));
+}
+
+interface Sums {
+  readonly squares: Float64Array;
+  elements: number;
+  runs: number;
+}
+
+function addRun(
+  sums: Map<string, Sums>,
+  outputs: Feeds,
+  names: ReadonlyMap<string, readonly [MeasuredAxis, 'squares' | 'size']>,
+): void {
+  const sizes = new Map<string, number>();
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const [measured, kind] = names.get(name) ?? [];
+    if (measured !== undefined && kind === 'size') sizes.set(measured.value, Number(tensor.data[0]));
+  }
+  for (const [name, tensor] of Object.entries(outputs)) {
+    const [measured, kind] = names.get(name) ?? [];
+    if (measured === undefined || kind !== 'squares') continue;
+    const { length } = tensor.data;
+    const elements = (sizes.get(measured.value) ?? 0) / Math.max(1, length);
+    const empty = { squares: new Float64Array(length), elements: 0, runs: 0 };
+    const sum = sums.get(measured.value) ?? empty;
+    sums.set(measured.value, sum);
+    for (let index = 0; index < length; index++) {
+      sum.squares[index] = (sum.squares[index] ?? 0) + Number(tensor.data[index]) * elements;
+    }
+    sum.elements += elements;
+    sum.runs++;
+  }
+}
+
+function strengthOf({ squares, elements, runs }: Sums): Strength {
+  return {
+    meanSquares: squares.map((sum) => sum / Math.max(1, elements)),
+    positions: elements / Math.max(1, runs),
+  };
 }
 
 function reduceMean(copy: Model, from: Value, axes: readonly number[], to: Value): Node {

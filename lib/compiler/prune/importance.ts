@@ -1,6 +1,7 @@
 /**
- * What a unit contributes, and what it costs. The contribution is what would be missing from the outputs of everything that sums over it,
- * as a part of their strength: Σ w² · E[x²] / Σ E[y²], which takes channels for uncorrelated; the fit of what stays makes up for the rest.
+ * What a unit contributes: what would be missing from the outputs of everything that sums over it, as a part of their strength,
+ * Σ w² · E[x²] / Σ E[y²]. It takes channels for uncorrelated; the fit of what stays makes up for the rest. (Counting only what varies,
+ * because a bias can take up the mean, chose worse channels in the OCR angle classifier: a few dozen runs say little of variances.)
  */
 import type { Tensor } from '../ir/tensor.js';
 import type { MeasuredAxis, Strength } from './activations.js';
@@ -33,12 +34,11 @@ function inputAxis(use: WeightUse, graph: DependencyGraph): MeasuredAxis | undef
     : { value: data.name, axis, rank: labels.length };
 }
 
-/** Any axis will do: only the sum over all of them is asked for. */
+/** The channels. */
 function outputAxis({ node }: WeightUse): MeasuredAxis | undefined {
-  const output = node.output();
-  return output.rank === undefined || output.rank < 1
-    ? undefined
-    : { value: output.name, axis: output.rank - 1, rank: output.rank };
+  const { name, rank } = node.output();
+  if (rank === undefined || rank < 2) return undefined;
+  return { value: name, axis: node.is('Conv', 'ConvTranspose') ? 1 : rank - 1, rank };
 }
 
 /** By unit. Without data every activation counts as 1: the plain magnitude of the weights. */
@@ -67,7 +67,7 @@ export function contributions(
   return scores;
 }
 
-/** Sum over output channels of the mean square. */
+/** Sum over output channels. */
 function outputEnergy({ meanSquares }: Strength, tensor: Tensor, use: WeightUse): number {
   const mean = meanSquares.reduce((a, b) => a + b, 0) / Math.max(1, meanSquares.length);
   return mean * outputsOf(tensor, use);

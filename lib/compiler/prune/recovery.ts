@@ -20,7 +20,10 @@ export interface RecoveryOptions extends ProbeOptions {
   readonly runs?: number;
   /** Rows of each fit for every unknown of an output. Default 8, and 2,048 rows at least. */
   readonly rowsPerInput?: number;
-  /** How close the weights stay to those before, as a part of the inputs' mean strength. Default 1e-4. */
+  /**
+   * How close the weights stay to those before, as a part of the inputs' mean strength. Default 0.01: with a tenth of it a few dozen
+   * runs fitted the OCR angle classifier 7 dB worse on other data, and with ten times as much 5 dB.
+   */
   readonly ridge?: number;
   readonly seed?: number;
   readonly onNode?: (done: number, count: number) => void;
@@ -187,7 +190,7 @@ async function* fitBatch(
     for (const [index, fit] of wave.entries()) {
       const sums = equations[index];
       if (sums === undefined || sums.rows === 0) continue;
-      const solved = solveFit(fit, sums, options.ridge ?? 1e-4);
+      const solved = solveFit(fit, sums, options.ridge ?? 1e-2);
       for (const [name, tensor] of solved.changed) if (current.has(name)) current.set(name, tensor);
       replaceWeights(solved.changed).run(pruned);
       yield solved;

@@ -74,6 +74,7 @@ export async function pruneStructured(
   options: StructuredOptions,
 ): Promise<StructuredPruning> {
   const { model, graph, groups, strengths } = analysis;
+  const recovers = data !== undefined && (options.recover ?? true);
   const scores = contributions(graph, groups.groups, strengths);
   const cost = new Cost(graph, options.objective ?? 'latency', strengths);
   const removed = selectUnits(groups.groups, scores, cost, {
@@ -85,7 +86,7 @@ export async function pruneStructured(
   const pruned = copyModel(model);
   replaceWeights(weights).run(pruned);
   let recovery: Pick<Recovery, 'recovered' | 'declined'> = { recovered: [], declined: [] };
-  if (data !== undefined && (options.recover ?? true) && removed.size > 0) {
+  if (recovers && removed.size > 0) {
     const found = await recoverWeights(model, pruned, graph, removed, data, {
       ...options.recovery,
       ...probeOptions(options),

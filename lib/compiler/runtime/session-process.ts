@@ -82,6 +82,17 @@ async function answer(request: SessionRequest): Promise<SessionReply> {
   return { kind: 'ran', milliseconds, outputs };
 }
 
+/** Tensors lie outside of the heap by which Node.js decides when to look for garbage. */
+const GARBAGE_BYTES = 8 * 2 ** 20;
+let garbage = 0;
+
+function collectGarbage(bytes: number): void {
+  garbage += bytes;
+  if (garbage < GARBAGE_BYTES) return;
+  garbage = 0;
+  globalThis.gc?.({ type: 'minor' });
+}
+
 const observers = new Map<string, ValueObserver>();
 /** Outputs of the last observed step that the next one may take. */
 let state: Record<string, InstanceType<typeof Tensor>> = {};
@@ -94,6 +105,9 @@ async function observe(
   const outputs = [...observed, ...new Set(Object.values(carried))];
   for (const step of steps) {
     const feeds = Object.fromEntries(Object.entries(step).map(([name, tensor]) => [name, toOrt(tensor)]));
+    let bytes = 0;
+    // Once as it was sent, once as it was received.
+    for (const { data } of Object.values(step)) bytes += 'byteLength' in data ? data.byteLength * 2 : 0;
     const results = (await run({ ...feeds, ...state }, outputs)) as Record<string, InstanceType<typeof Tensor>>;
     for (const name of observed) {
       const data = results[name]?.data as Float32Array;
@@ -102,7 +116,9 @@ async function observe(
       // An empty tensor's are the wrong way round, and extend nothing.
       observer.extend(data[0] as number, data[1] as number);
       observer.add(data.subarray(2));
+      bytes += data.byteLength;
     }
+    collectGarbage(bytes);
     state = Object.fromEntries(
       Object.entries(carried).flatMap(([input, output]) => {
         const tensor = results[output];

@@ -153,7 +153,7 @@ class SessionProcess {
     const script = import.meta.filename.replace(/session\.(ts|js)$/, 'session-process.$1');
     this.#child = fork(script, [hostRuntimeFolder()], {
       serialization: 'advanced',
-      execArgv: fromSource ? ['--import', 'tsx'] : [],
+      execArgv: ['--expose-gc', ...(fromSource ? ['--import', 'tsx'] : [])],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: {
         ...Object.fromEntries(

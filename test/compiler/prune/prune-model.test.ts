@@ -80,12 +80,12 @@ describe('structured pruning', () => {
 
   it('takes heads and widths out, and fits what stays to what the original computes', { timeout: 60_000 }, async () => {
     const before = bytes();
-    const options = { method: 'structured', ratio: 0.4, data: sequences, objective: 'size', runs: 12 } as const;
+    const options = { method: 'structured', ratio: 0.6, data: sequences, objective: 'size', runs: 12 } as const;
     const plain = await pruneModel(original, { ...options, recover: false });
     recovered = await pruneModel(original, options);
     expect(Buffer.compare(bytes(), before)).toBe(0);
-    expect(recovered.report.ratio).toBeGreaterThan(0.35);
-    expect(recovered.report.numbers.after).toBeLessThan(0.75 * recovered.report.numbers.before);
+    expect(recovered.report.ratio).toBeGreaterThan(0.55);
+    expect(recovered.report.numbers.after).toBeLessThan(0.5 * recovered.report.numbers.before);
     expect(new Set(recovered.removed.map(({ kind }) => kind))).toEqual(new Set(['features', 'heads']));
     for (const { errorBefore, errorAfter } of recovered.report.recovery.recovered) {
       expect(errorAfter).toBeLessThanOrEqual(errorBefore);
@@ -108,7 +108,7 @@ describe('structured pruning', () => {
 
   it('gives the same weights each time, and leaves no files behind', { timeout: 60_000 }, async () => {
     const again = await pruneModel(original, {
-      ...{ method: 'structured', ratio: 0.4, data: sequences, objective: 'size', runs: 12 },
+      ...{ method: 'structured', ratio: 0.6, data: sequences, objective: 'size', runs: 12 },
     });
     expect([...again.weights.keys()]).toEqual([...recovered.weights.keys()]);
     for (const [name, tensor] of again.weights) expect(tensor.typed()).toEqual(recovered.weights.get(name)?.typed());

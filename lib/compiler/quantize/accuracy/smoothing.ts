@@ -55,8 +55,8 @@ interface Site {
 }
 
 const ALPHAS = [0.25, 0.4, 0.5, 0.6, 0.75, 0.9];
-/** What is gained must be more than the chance of the sample. */
-const SMALLEST_GAIN = 0.2;
+/** In dB: what is gained must be worth the weights in the lock, and more than the chance of the sample. */
+const SMALLEST_GAIN = 1;
 
 /** Looks at the main graph of a normalized model, and changes nothing of it. */
 export async function smooth(model: Model, data: DataSet, options: SmoothingOptions = {}): Promise<Smoothing> {

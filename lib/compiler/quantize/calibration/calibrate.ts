@@ -23,7 +23,7 @@ export interface CalibrateOptions {
   readonly ids?: readonly string[];
   /**
    * Elements of each value that enter its histogram in one run, spread evenly over it; extremes are of all elements. Default: so many that
-   * those of all values have 2,097,152 elements, at least 1,024 and at most 65,536.
+   * those of all values have 1,048,576 elements, at least 1,024 and at most 65,536.
    */
   readonly maxElements?: number;
   /** Threads inside an operator. Default: as many as the machine has. */
@@ -32,8 +32,8 @@ export interface CalibrateOptions {
   readonly onProgress?: (done: number, of: number) => void;
 }
 
-/** 8 MiB of float32: what the observers' outputs may have in one run. */
-const OBSERVED_ELEMENTS = 2 * 2 ** 20;
+/** 4 MiB of float32: what the observers' outputs may have in one run. */
+const OBSERVED_ELEMENTS = 2 ** 20;
 /** Steps of one sample that are sent at once. */
 const BATCH_BYTES = 8 * 2 ** 20;
 /** The lowest version of the standard operators whose Slice and Max serve here. */

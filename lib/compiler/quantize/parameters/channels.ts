@@ -35,17 +35,20 @@ export function channelRanges(tensor: Tensor, axis: number | undefined): { min: 
     channels.inner * channels.outer === 0 ? 0 : Number.POSITIVE_INFINITY,
   );
   const max = min.map((value) => -value);
-  forEachRun(channels, (channel, start, end) => {
-    let low = min[channel] ?? 0;
-    let high = max[channel] ?? 0;
-    for (let index = start; index < end; index++) {
-      const number = numbers[index] ?? 0;
-      if (number < low) low = number;
-      if (number > high) high = number;
+  // Written out, here and in quantizeTensor: a call per run is a call per element where channels are the last axis.
+  for (let index = 0; index < numbers.length; ) {
+    for (let channel = 0; channel < channels.count; channel++) {
+      let low = min[channel] ?? 0;
+      let high = max[channel] ?? 0;
+      for (const end = index + channels.inner; index < end; index++) {
+        const number = numbers[index] ?? 0;
+        if (number < low) low = number;
+        if (number > high) high = number;
+      }
+      min[channel] = low;
+      max[channel] = high;
     }
-    min[channel] = low;
-    max[channel] = high;
-  });
+  }
   return { min, max };
 }
 

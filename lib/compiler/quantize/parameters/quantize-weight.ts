@@ -59,14 +59,17 @@ export function quantizeTensor(tensor: Tensor, parameters: QuantizationParameter
   const { lowest, highest } = fullRange(dataType);
   const numbers = tensor.typed() as Float32Array;
   const integers = integerArray(dataType, numbers.length);
-  forEachRun(channelsOf(tensor.dims, axis), (channel, start, end) => {
-    const scale = parameters.scale[channel] ?? 1;
-    const zeroPoint = parameters.zeroPoint[channel] ?? 0;
-    for (let index = start; index < end; index++) {
-      const rounded = roundHalfToEven(Math.fround((numbers[index] ?? 0) / scale)) + zeroPoint;
-      integers[index] = Math.max(lowest, Math.min(rounded, highest));
+  const { count, inner } = channelsOf(tensor.dims, axis);
+  for (let index = 0; index < numbers.length; ) {
+    for (let channel = 0; channel < count; channel++) {
+      const scale = parameters.scale[channel] ?? 1;
+      const zeroPoint = parameters.zeroPoint[channel] ?? 0;
+      for (const end = index + inner; index < end; index++) {
+        const rounded = roundHalfToEven(Math.fround((numbers[index] ?? 0) / scale)) + zeroPoint;
+        integers[index] = Math.max(lowest, Math.min(rounded, highest));
+      }
     }
-  });
+  }
   return Tensor.fromTyped(storedType(dataType), tensor.dims, integers);
 }
 

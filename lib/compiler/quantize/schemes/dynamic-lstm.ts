@@ -5,6 +5,7 @@ import { Node } from '../../ir/node.js';
 import { Tensor } from '../../ir/tensor.js';
 import type { Value } from '../../ir/value.js';
 import { quantizeWeight } from '../parameters/quantize-weight.js';
+import type { QuantizedWeight } from '../plan.js';
 import type { SchemeContext } from '../scheme.js';
 import { type ConstantWeight, Derived, weightOf } from './constant-weight.js';
 import { transpose } from './quantize-matrix.js';
@@ -63,12 +64,12 @@ export class DynamicLstms {
     const { weights: dataType, perChannel, reduceRange } = recipe;
     return this.#gates.get(weight.value, `${dataType} ${perChannel} ${reduceRange}`, () => {
       const [directions = 1, rows = 1, columns = 1] = weight.tensor.dims;
-      const numbers = weight.tensor.typed() as Float32Array;
+      const given = this.#context.quantizedWeight(weight.value.name);
+      const usable = given?.parameters.dataType === dataType && perChannel === (given.parameters.axis === 1);
       const channels = perChannel ? directions * rows : directions;
-      const flat = Tensor.fromTyped('float32', [channels, numbers.length / channels], numbers);
-      const { integers, parameters } = quantizeWeight(weight.value.name, flat, { dataType, reduceRange, axis: 0 });
-      const bytes = new Uint8Array(numbers.length);
+      const { integers, parameters } = usable ? perDirection(given, directions) : rounded(weight, recipe, channels);
       const size = rows * columns;
+      const bytes = new Uint8Array(directions * size);
       for (let start = 0; start < bytes.length; start += size) {
         const storage = { kind: 'bytes', bytes: integers.bytes().subarray(start, start + size) } as const;
         bytes.set(transpose(new Tensor(dataType, [rows, columns], storage)).bytes(), start);
@@ -83,4 +84,19 @@ export class DynamicLstms {
       };
     });
   }
+}
+
+/** Rounded to the nearest, with a scale per channel. */
+function rounded({ value, tensor }: ConstantWeight, recipe: DynamicRecipe, channels: number): QuantizedWeight {
+  const { weights: dataType, reduceRange } = recipe;
+  const numbers = tensor.typed() as Float32Array;
+  const flat = Tensor.fromTyped('float32', [channels, numbers.length / channels], numbers);
+  return quantizeWeight(value.name, flat, { dataType, reduceRange, axis: 0 });
+}
+
+/** Integers that were chosen before: the directions share their scales, and the operator wants them for each. */
+function perDirection({ integers, parameters }: QuantizedWeight, directions: number): QuantizedWeight {
+  const repeated = (numbers: readonly number[]) => Array.from({ length: directions }, () => numbers).flat();
+  const { scale, zeroPoint } = parameters;
+  return { integers, parameters: { ...parameters, scale: repeated(scale), zeroPoint: repeated(zeroPoint) } };
 }

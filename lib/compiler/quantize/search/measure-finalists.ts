@@ -99,7 +99,8 @@ export async function measureFinalists(options: FinalistsOptions): Promise<Final
 
 /** For size the smallest is chosen already, and only timed. */
 function finalistsOf({ search, found, bench }: FinalistsOptions, untouched: Candidate): readonly Candidate[] {
-  const [smallest] = found.holding;
+  const [smallest] = search.goal === 'size' ? found.holding.filter((one) => one !== untouched) : found.holding;
+  // For size, a model that nothing was changed in is no answer.
   if (smallest === undefined) return [closestOf(bench, untouched)];
   if (search.goal === 'size') return [smallest];
   const others = found.holding.filter((candidate) => candidate !== untouched).slice(0, MOST_FINALISTS - 1);
@@ -158,9 +159,10 @@ async function originalModel(
   };
 }
 
-function timed({ bench }: FinalistsOptions, step: Json, models: readonly TimedModel[]): Promise<Timing[]> {
+function timed({ bench, search }: FinalistsOptions, step: Json, models: readonly TimedModel[]): Promise<Timing[]> {
   return bench.journal.remember(step, async () => {
     const timings = await timeModels(models, {
+      ...(search.timingRounds === undefined ? {} : { rounds: search.timingRounds }),
       signal: bench.signal,
       onRound: (done, of) => bench.progress({ kind: 'step', name: 'rounds', done, of }),
     });

@@ -31,6 +31,8 @@ export interface SearchOptions {
   readonly session?: SessionSettings | undefined;
   /** As in model.json: sizes are of the model with its names stripped. Default false. */
   readonly stripNames?: boolean | undefined;
+  /** How often each model that is timed is opened. Default 5. */
+  readonly timingRounds?: number | undefined;
   /** Default 1. */
   readonly seed?: number | undefined;
   /** Where an interrupted search is remembered. Default: `searches` in the user's cache folder; null remembers nothing. */

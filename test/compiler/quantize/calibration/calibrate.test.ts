@@ -147,12 +147,14 @@ describe('memory', () => {
   });
 
   it('is the same with 10 and with 1,000 samples', async () => {
-    const model = await prepared('ocrAngleClassifier');
-    const values = floatValues(model);
-    const input = floats([1, 3, 48, 48], randomFloats(3 * 48 * 48));
+    const model = smallModel();
+    await inferTypes(model);
+    // A quarter of a megabyte, so that a thousand of them would be seen.
+    const x = floats([16_384, 4], randomFloats(65_536));
     const peak = async (count: number) => {
-      const samples = Array.from({ length: count }, () => [{ x: input }]);
-      return (await calibrate(model, dataSet(samples), { values, threads: 1 })).peakBytes / 1e6;
+      const samples = Array.from({ length: count }, () => [{ x }]);
+      const options = { values: ['x', 'doubled', 'y', 'z'], threads: 1 };
+      return (await calibrate(model, dataSet(samples), options)).peakBytes / 1e6;
     };
     const [few, many] = [await peak(10), await peak(1000)];
     expect(many - few).toBeLessThan(50);

@@ -5,6 +5,7 @@ import { modelToBytes } from '../../../../lib/compiler/ir/serialization/write.js
 import { Tensor } from '../../../../lib/compiler/ir/tensor.js';
 import { validate } from '../../../../lib/compiler/ir/validation.js';
 import { allowConstants } from '../../../../lib/compiler/passes/allow-constants.js';
+import { convertOpset } from '../../../../lib/compiler/passes/convert-opset.js';
 import { runPasses } from '../../../../lib/compiler/passes/pass.js';
 import { normalize } from '../../../../lib/compiler/passes/presets.js';
 import { applyPlan } from '../../../../lib/compiler/quantize/apply-plan.js';
@@ -34,16 +35,21 @@ describe('random graphs with static ranges', () => {
           const { model: original, feeds } = graphs.build();
           const { model } = graphs.build();
           for (const each of [original, model]) {
-            await runPasses(each, normalize());
+            // Conversion may write one node as several.
+            await runPasses(each, [...normalize(), convertOpset(13)]);
             allowConstants(each);
           }
           const names = new Set(original.graph.nodes.map((node) => node.outputs[0]?.name));
           // Leaves out some nodes, so that quantized ones stand next to others.
           let count = 0;
           const only = (node: { graph?: unknown }) => node.graph === model.graph && (seed >> (count++ % 16)) % 4 !== 0;
-          const { plan } = await staticPlan(model, toOrtFeeds(feeds), { recipe, only });
+          const { plan, values, ranges } = await staticPlan(model, toOrtFeeds(feeds), { recipe, only });
           const { declined } = applyPlan(model, plan);
           validate(model);
+          // Ranges of all serve any choice of nodes; some cannot be had, of NaN or of nothing.
+          if (ranges.size === values.length) {
+            expect(declined.filter(({ reason }) => reason.includes('is not known'))).toEqual([]);
+          }
           const left = new Set(declined.map(({ node }) => node));
           const quantized = new Set(plan.recipes.map(({ node }) => node.output).filter((name) => !left.has(name)));
           for (const name of quantized) expect(names).toContain(name);
@@ -61,13 +67,20 @@ describe('random graphs with static ranges', () => {
                 : difference(withoutSignsOfZero(fromOrt(value)), withoutSignsOfZero(tensor));
             if (found !== undefined) throw new Error(`'${name}': ${found}`);
           }
-          // The fused form must load and run as well.
-          await runModel(modelToBytes(model), toOrtFeeds(feeds), { graphOptimizationLevel: 'all' });
+          // The fused form must load and run as well, unless onnxruntime's optimizer fails on the float32 model too.
+          const all = { graphOptimizationLevel: 'all' } as const;
+          await runModel(modelToBytes(model), toOrtFeeds(feeds), all).catch(async (error: unknown) => {
+            const isOurs = await runModel(modelToBytes(original), toOrtFeeds(feeds), all).then(
+              () => true,
+              () => false,
+            );
+            if (isOurs) throw error;
+          });
         },
       ),
-      { seed: 1, numRuns: 200 },
+      { seed: 1, numRuns: 140 },
     );
-    expect(quantizedNodes).toBeGreaterThan(200);
+    expect(quantizedNodes).toBeGreaterThan(150);
   });
 });
 

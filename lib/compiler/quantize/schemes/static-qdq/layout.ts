@@ -6,6 +6,7 @@ import { constantBehind } from '../../../passes/inferred-type.js';
 import type { Assignment } from '../../scheme.js';
 import { existingParameters, isQuantizedAlready, isReadQuantized } from './existing-quantization.js';
 import { type Operator, operatorOf } from './operators.js';
+import { standInOf } from './stand-ins.js';
 
 export interface PlannedNode {
   readonly node: Node;
@@ -19,7 +20,7 @@ export type Source =
   /** The parameters of another value. */
   | { readonly kind: 'shared'; readonly with: Value }
   /** From 0 to 1. */
-  | { readonly kind: 'unit'; readonly recipe: StaticRecipe }
+  | { readonly kind: 'unit' }
   /** The file has it quantized. */
   | { readonly kind: 'existing'; readonly parameters: QuantizationParameters };
 
@@ -59,7 +60,7 @@ export class Layout {
     const producer = this.producerOf(value);
     const first = producer?.operator.output === 'shared' ? producer.node.input(0) : undefined;
     if (first !== undefined) return { kind: 'shared', with: first };
-    if (producer?.operator.output === 'unit') return { kind: 'unit', recipe: producer.recipe };
+    if (producer?.operator.output === 'unit') return { kind: 'unit' };
     const clamp = this.clampOf(value);
     return clamp === undefined ? { kind: 'recorded' } : { kind: 'shared', with: clamp.node.output() };
   }
@@ -71,14 +72,23 @@ export class Layout {
     return planned?.operator.output === 'clamped' && consumer?.input(0) === value ? planned : undefined;
   }
 
-  /** Values whose ranges must be known, in the order of the nodes that read them. */
+  /** Values whose ranges are to be recorded, and their stand-ins, in the order of the nodes that read them. */
   recorded(): Value[] {
-    const origins = new Set<Value>();
+    const recorded = new Set<Value>();
     for (const value of this.values.keys()) {
-      const origin = this.originOf(value);
-      if (this.sourceOf(origin).kind === 'recorded') origins.add(origin);
+      let origin: Value | undefined = this.originOf(value);
+      if (this.sourceOf(origin).kind !== 'recorded') continue;
+      for (; origin !== undefined && existingParameters(origin) === undefined; origin = standInOf(origin)) {
+        recorded.add(origin);
+      }
     }
-    return [...origins];
+    return [...recorded];
+  }
+
+  /** The recipe of a node that returns or reads a value. */
+  recipeAt(value: Value): StaticRecipe | undefined {
+    const planned = [value.producer, ...value.consumers].map((node) => node && this.nodes.get(node));
+    return planned.find((node) => node !== undefined)?.recipe;
   }
 
   /** The value that another shares its parameters with, in the end. */

@@ -41,8 +41,10 @@ function problemOf(node: Node, weight: Tensor | undefined, bias: Tensor | undefi
     if (weight.elementType !== 'float32') return `the weights of ${name} are ${weight.elementType}`;
     if (weight.count === 0) return `the weights of ${name} are empty`;
     if (!isFiniteTensor(weight)) return `the weights of ${name} are not finite`;
-    if (!Number.isFinite(largest(weight) * node.float('alpha', 1)))
+    const alpha = node.float('alpha', 1);
+    if (alpha !== 1 && !Number.isFinite(Math.fround(largest(weight) * alpha))) {
       return `alpha of ${name} takes weights out of float32`;
+    }
   }
   if (node.opType === 'MatMul' || node.input(2) === undefined) return undefined;
   if (bias === undefined) return `the bias of ${name} is not constant`;

@@ -89,6 +89,14 @@ export function operatorOf(node: Node, recipe: StaticRecipe): Operator | string 
   return operator;
 }
 
+/** Whether the node, quantized or not, returns nothing that its first input does not span. */
+export function sharesInput(node: Node): boolean {
+  if (node.domain !== '' || node.input(0) === undefined) return false;
+  if (node.is('Pad')) return padsWithinRange(node);
+  if (node.is('Resize')) return node.string('mode', 'nearest') === 'nearest';
+  return TABLE[node.opType]?.output === 'shared';
+}
+
 function roleOf(node: Node, recipe: StaticRecipe): Operator | string {
   switch (node.opType) {
     case 'Conv':

@@ -10,6 +10,7 @@ import { ActivationWriter } from './activations.js';
 import { existingParameters } from './existing-quantization.js';
 import { Layout, type PlannedNode, refusalOrOperator } from './layout.js';
 import { QuantizationWriter } from './quantization-writer.js';
+import { isUnit, standInOf } from './stand-ins.js';
 import { WeightWriter } from './weights.js';
 
 type Declined = { node: string; reason: string };
@@ -47,13 +48,12 @@ function settle(assignments: readonly Assignment<StaticRecipe>[], context: Schem
   const declined: Declined[] = [];
   for (let remaining = assignments; ; ) {
     const layout = new Layout(remaining);
-    const missing = new Set(layout.recorded().filter(({ name }) => context.activation(name) === undefined));
-    if (missing.size === 0) return { layout, parameters: parametersOf(layout, context), declined };
+    const parameters = parametersOf(layout, context);
+    const missing = (value: Value) => layout.values.has(value) && !parameters.has(value);
+    if (![...layout.values.keys()].some(missing)) return { layout, parameters, declined };
     const lacking = new Map<Node, Value>();
     for (const { node } of layout.nodes.values()) {
-      const touched = [...node.inputs, ...node.outputs].find(
-        (value) => value !== undefined && layout.values.has(value) && missing.has(layout.originOf(value)),
-      );
+      const touched = [...node.inputs, ...node.outputs].find((value) => value !== undefined && missing(value));
       if (touched !== undefined) lacking.set(node, layout.originOf(touched));
     }
     for (const [node, value] of lacking) {
@@ -63,22 +63,27 @@ function settle(assignments: readonly Assignment<StaticRecipe>[], context: Schem
   }
 }
 
-/** Of every value that is quantized, and of those that are already. */
+/** Of every value that is to be quantized and whose parameters can be had. */
 function parametersOf(layout: Layout, context: SchemeContext): Map<Value, QuantizationParameters> {
   const parameters = new Map<Value, QuantizationParameters>();
   for (const value of layout.values.keys()) {
-    const origin = layout.originOf(value);
-    const source = layout.sourceOf(origin);
-    const chosen =
-      source.kind === 'existing'
-        ? source.parameters
-        : (context.activation(origin.name) ??
-          (source.kind === 'unit'
-            ? activationParameters(origin.name, { min: 0, max: 1 }, { dataType: source.recipe.activations })
-            : undefined));
+    const chosen = parametersAt(layout.originOf(value), layout, context);
     if (chosen !== undefined) parameters.set(value, { ...chosen, tensor: value.name });
   }
   return parameters;
+}
+
+/** Those in the file, else those of the plan, else those of what stands in for the value. */
+function parametersAt(origin: Value, layout: Layout, context: SchemeContext): QuantizationParameters | undefined {
+  for (let value: Value | undefined = origin; value !== undefined; value = standInOf(value)) {
+    const known = existingParameters(value) ?? context.activation(value.name);
+    if (known !== undefined) return known;
+    const dataType = layout.recipeAt(value)?.activations ?? layout.recipeAt(origin)?.activations;
+    if (isUnit(value) && dataType !== undefined) {
+      return activationParameters(value.name, { min: 0, max: 1 }, { dataType });
+    }
+  }
+  return undefined;
 }
 
 function writeConstants(

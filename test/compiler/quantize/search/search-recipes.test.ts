@@ -1,0 +1,210 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Sample } from '../../../../lib/compiler/data/data-set.js';
+import { copyModel } from '../../../../lib/compiler/ir/copy.js';
+import type { Model } from '../../../../lib/compiler/ir/model.js';
+import { modelToBytes } from '../../../../lib/compiler/ir/serialization/write.js';
+import { Tensor } from '../../../../lib/compiler/ir/tensor.js';
+import { applyPlan } from '../../../../lib/compiler/quantize/apply-plan.js';
+import type { Preparation } from '../../../../lib/compiler/quantize/search/preparation.js';
+import type { SearchOptions } from '../../../../lib/compiler/quantize/search/search-options.js';
+import { searchRecipes } from '../../../../lib/compiler/quantize/search/search-recipes.js';
+import type { SearchProgress, SearchResult } from '../../../../lib/compiler/quantize/search/search-result.js';
+import { hostArchitecture } from '../../../../lib/compiler/quantize/search/timing.js';
+import { inferTypes } from '../../../../lib/compiler/runtime/infer-types.js';
+import { memoryDataSet } from '../../../support/memory-data-set.js';
+import { ModelBuilder } from '../../../support/model-builder.js';
+import { randomFloats } from '../../../support/random-numbers.js';
+
+const WIDTH = 48;
+const CLASSES = 6;
+
+/** A classifier of two layers. */
+async function classifier(): Promise<Model> {
+  const builder = new ModelBuilder(17);
+  const weight = (rows: number, columns: number, seed: number) =>
+    builder.constant(Tensor.fromTyped('float32', [rows, columns], randomFloats(rows * columns, seed)), `w${seed}`);
+  const x = builder.input('x', [1, WIDTH]);
+  const hidden = builder.add('Relu', [builder.add('MatMul', [x, weight(WIDTH, WIDTH, 1)], { outputs: ['hidden'] })]);
+  const model = builder.finish([builder.add('MatMul', [hidden, weight(WIDTH, CLASSES, 2)], { outputs: ['scores'] })]);
+  await inferTypes(model);
+  return model;
+}
+
+function inputs(count: number, seed: number, prefix: string) {
+  return memoryDataSet(
+    Array.from(
+      { length: count },
+      (_, index): Sample => ({
+        id: `${prefix}${index}`,
+        group: index % 2 === 0 ? 'even' : 'odd',
+        steps: [{ x: { dataType: 'float32', dims: [1, WIDTH], data: randomFloats(WIDTH, seed * 1000 + index) } }],
+      }),
+    ),
+  );
+}
+
+let folder: string;
+let common: Omit<SearchOptions, 'budget'>;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'search-test-'));
+  common = {
+    model: await classifier(),
+    task: { type: 'tensor' },
+    architecture: hostArchitecture() ?? 'arm64',
+    goal: 'size',
+    data: { calibration: inputs(8, 1, 'c'), evaluation: inputs(40, 2, 'e'), holdout: inputs(60, 3, 'h') },
+    checkpointFolder: folder,
+    timingRounds: 1,
+    session: { graphOptimizationLevel: 'all' },
+  };
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const bytesOf = async (result: SearchResult) => {
+  const model = copyModel(common.model);
+  expect(applyPlan(model, result.plan).declined).toEqual([]);
+  return modelToBytes(model).byteLength;
+};
+
+describe('a search for size', () => {
+  test('goes on where it was interrupted, and finds the same as one that was not', { timeout: 120_000 }, async () => {
+    const budget = { metric: 'agreement', maxLoss: 0.1 };
+    const before = modelToBytes(common.model);
+    const controller = new AbortController();
+    const interrupted = searchRecipes({
+      ...common,
+      budget,
+      signal: controller.signal,
+      onProgress: (progress) => {
+        if (progress.kind === 'candidate') controller.abort(new Error('enough'));
+      },
+    });
+    await expect(interrupted).rejects.toThrow('enough');
+    expect(readdirSync(folder)).toHaveLength(1);
+
+    const told: SearchProgress[] = [];
+    const resumed = await searchRecipes({ ...common, budget, onProgress: (progress) => told.push(progress) });
+    expect(resumed.effort.resumed).toBeGreaterThan(3);
+    expect(readdirSync(folder)).toEqual([]);
+    const whole = await searchRecipes({ ...common, budget, checkpointFolder: null });
+    expect(whole.effort.resumed).toBe(0);
+    expect(resumed.plan).toEqual(whole.plan);
+    expect(resumed.certificate).toEqual(whole.certificate);
+
+    expect(whole.outcome).toBe('held');
+    expect(whole.certificate).toMatchObject({ status: 'certified', samples: 60 });
+    expect(whole.bytes.chosen / whole.bytes.original).toBeLessThan(0.5);
+    expect((await bytesOf(whole)) / before.byteLength).toBeLessThan(0.5);
+    expect(Buffer.compare(before, modelToBytes(common.model))).toBe(0);
+
+    expect(whole.groups.map(({ group, samples }) => [group, samples])).toEqual([
+      ['even', 30],
+      ['odd', 30],
+    ]);
+    expect(whole.candidates.filter(({ chosen }) => chosen)).toHaveLength(1);
+    const layers = whole.nodes.filter(({ node }) => node.opType === 'MatMul');
+    expect(layers).toHaveLength(2);
+    for (const { snr, alternatives, bytes } of layers) {
+      expect(snr).toBeGreaterThan(10);
+      expect(alternatives.length).toBeGreaterThan(0);
+      expect(bytes.chosen).toBeLessThan(bytes.original);
+    }
+    expect(whole.latency).toMatchObject({ kind: hostArchitecture() === undefined ? 'not-measured' : 'measured' });
+    expect(told.map(({ kind }) => kind)).toContain('candidate');
+    const best = told.flatMap((progress) => (progress.kind === 'candidate' ? [progress.best] : []));
+    expect(best.at(-1)).toMatchObject({ holds: true });
+  });
+
+  test('says so where nothing keeps the budget, with what came closest and what broke it', {
+    timeout: 60_000,
+  }, async () => {
+    const result = await searchRecipes({
+      ...common,
+      budget: { metric: 'snr', min: 140 },
+      schemes: ['fp32', 'int8-weight-only'],
+    });
+    expect(result.outcome).toBe('not-held');
+    expect(result.evaluation.status).toBe('broken');
+    expect(result.plan.recipes.length).toBeGreaterThan(0);
+    expect(result.breaking.map(({ output }) => output)).toEqual(expect.arrayContaining(['hidden']));
+    expect(result.notes.join()).toContain('came closest');
+  });
+
+  test('is not certified by too few samples, and says how many it would take', { timeout: 60_000 }, async () => {
+    const few = { ...common.data, holdout: inputs(12, 4, 'f') };
+    const result = await searchRecipes({
+      ...common,
+      data: few,
+      schemes: ['fp16-storage'],
+      budget: { metric: 'agreement', maxLoss: 0.01 },
+      session: { graphOptimizationLevel: 'basic' },
+    });
+    expect(result.outcome).toBe('not-certified');
+    expect(result.certificate.samplesNeeded).toBe(299);
+    expect(result.notes.join()).toContain('299');
+    expect(result.session).toEqual({ graphOptimizationLevel: 'basic' });
+    expect(new Set(result.plan.recipes.map(({ recipe }) => recipe.scheme))).toEqual(new Set(['fp16-storage']));
+  });
+});
+
+describe('a search for latency', () => {
+  test('measures here, and says that this is not what the model is for', { timeout: 120_000 }, async () => {
+    const foreign = hostArchitecture() === 'arm64' ? 'x86_64' : 'arm64';
+    const result = await searchRecipes({
+      ...common,
+      goal: 'latency',
+      architecture: foreign,
+      schemes: ['int8-static', 'fp32'],
+      budget: { metric: 'agreement', maxLoss: 0.2 },
+    });
+    expect(result.latency.kind).toBe('not-measured');
+    expect(result.notes.join()).toContain('not measured');
+    expect(result.outcome).toBe('held');
+    // Whatever won: it is no slower than the original, or it is the original.
+    const chosen = result.candidates.find((candidate) => candidate.chosen);
+    const { here } = result.latency.kind === 'not-measured' ? result.latency : { here: undefined };
+    expect(here?.cpu).not.toBe('');
+    if (chosen?.timing !== undefined && chosen.name !== 'untouched') {
+      expect(chosen.timing.run).toBeLessThanOrEqual(1.03 * (here?.original.run ?? 0));
+    }
+    // Ranges that no node needs do not get into the lock.
+    const isStatic = result.plan.recipes.some(({ recipe }) => recipe.scheme === 'int8-static');
+    expect(result.plan.activations.length > 0).toBe(isStatic);
+  });
+});
+
+describe('preparations', () => {
+  test('are kept where they lower the noise, and refused where they do not', { timeout: 120_000 }, async () => {
+    const applied: string[] = [];
+    const preparation = (name: string, stage: Preparation['stage'], factor: number): Preparation => ({
+      name,
+      stage,
+      async apply({ plan, model }) {
+        applied.push(name);
+        const weights = new Map(plan.weights);
+        for (const value of model.graph.initializers) {
+          if (value.name !== 'w1' || value.initializer === undefined) continue;
+          const numbers = Float32Array.from(value.initializer.typed() as Float32Array, (weight) => weight * factor);
+          weights.set('w1', Tensor.fromTyped('float32', value.initializer.dims, numbers));
+        }
+        return { ...plan, weights };
+      },
+    });
+    const result = await searchRecipes({
+      ...common,
+      schemes: ['int8-weight-only'],
+      budget: { metric: 'snr', min: 60 },
+      preparations: [preparation('louder', 'after', 1.5), preparation('nothing', 'always', 1)],
+      checkpointFolder: null,
+    });
+    expect(result.outcome).toBe('not-held');
+    expect(applied).toContain('louder');
+    expect(result.refused).toContainEqual({ subject: 'louder', reason: expect.stringContaining('it does not help') });
+    expect(result.candidates.some(({ name }) => name.includes('louder'))).toBe(false);
+    // What must not be left out is in every plan that was tried.
+    expect(result.plan.weights.has('w1')).toBe(true);
+  });
+});
