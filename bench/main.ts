@@ -6,6 +6,7 @@ import type { Bar, Row, Suite, SuiteContext } from './suite.js';
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   serving: async () => (await import('./serving.js')).serving,
   'cold-start': async () => (await import('./cold-start.js')).coldStart,
+  quantize: async () => (await import('./quantize.js')).quantize,
   'main-job': async () => (await import('./main-job.js')).mainJob,
 };
 

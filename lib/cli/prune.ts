@@ -142,7 +142,7 @@ async function calibrationOf(
   if (typeof path !== 'string') return undefined;
   const signature = await preparedSignature(prepared, signal);
   const frozenInputs = frozen.map(({ name }) => name);
-  return await openDataSet(path, { task: configuration.task, signature, frozenInputs, signal });
+  return await openDataSet(path, { task: configuration.task, signature, frozenInputs, assets: directory, signal });
 }
 
 function showProgress(progress: Progress): (event: PruningProgress) => void {

@@ -94,7 +94,8 @@ async function openCalibration(
   signal: AbortSignal,
 ) {
   const signature = await preparedSignature(prepared, signal);
-  return await openDataSet(path, { task, signature, frozenInputs: prepared.frozen.map(({ name }) => name), signal });
+  const frozenInputs = prepared.frozen.map(({ name }) => name);
+  return await openDataSet(path, { task, signature, frozenInputs, assets: prepared.directory, signal });
 }
 
 /** The same reason once, with how many nodes it kept in float32. */

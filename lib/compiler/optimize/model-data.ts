@@ -56,6 +56,7 @@ export async function openModelData(
       task: configuration.task,
       signature,
       frozenInputs: prepared.frozen.map(({ name }) => name),
+      assets: directory,
       ...(signal === undefined ? {} : { signal }),
     });
   };

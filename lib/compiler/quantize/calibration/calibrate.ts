@@ -87,7 +87,8 @@ export async function calibrate(model: Model, data: DataSet, options: CalibrateO
     for await (const sample of ahead(data.read(ids))) {
       signal?.throwIfAborted();
       await observeSample(session, sample, data.carried, [...observed.outputs.keys()]);
-      options.onProgress?.(++done, ids.length);
+      done++;
+      options.onProgress?.(done, ids.length);
     }
     const { values, peakBytes } = await session.statistics();
     const refused: RefusedValue[] = [...observed.refused];
