@@ -134,6 +134,18 @@ describe('the bound of a paired loss lies above the truth in 95 of 100 cases', (
   });
 });
 
+test('a set in which few samples changed is bounded by their share, not by resamples of those few', () => {
+  const set = metricOf({ kind: 'bounded-set', span: 1 });
+  const ones = observations(100, () => 1);
+  const options = { confidence: 0.95, seed: 1 };
+  expect(lossBound(set, ones, ones, options)).toEqual({
+    value: clopperPearsonUpper(0, 100, 0.95),
+    method: 'clopper-pearson',
+  });
+  const five = ones.map((one, index) => (index < 5 ? Float64Array.of(0.9) : one));
+  expect(lossBound(set, ones, five, options).value).toBeCloseTo(clopperPearsonUpper(5, 100, 0.95), 12);
+});
+
 test('bounds are no wider than they have to be: 1.6 times what a normal distribution of the same spread would say', () => {
   const random = randomNumbers(3);
   const values = Float64Array.from({ length: 400 }, () => random());
