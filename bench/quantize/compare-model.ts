@@ -52,6 +52,8 @@ export async function compareModel(context: SuiteContext, model: PreparedBenchMo
   }
   const byLatency = await search('latency');
   const latency = byLatency === undefined ? null : await latencyRatio(model, byLatency.artifact, record);
+  const size = byLatency === undefined ? null : byLatency.artifact.bytes / model.bytes;
+  bar(`${model.name}: size / fp32 with the latency goal`, size, { max: LIMITS.size });
   bar(`${model.name}: latency / fp32`, latency, { max: Math.min(model.limits.latency, LIMITS.latency) });
 
   async function search(goal: Goal): Promise<{ artifact: ComparableModel; verdict: Verdict } | undefined> {
