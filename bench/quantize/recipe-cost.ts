@@ -17,25 +17,27 @@ const script = (name: string) => join(import.meta.dirname, name);
 export async function compareRecipeCost({ row, bar }: SuiteContext, model: PreparedBenchModel): Promise<void> {
   const temporary = mkdtempSync(join(tmpdir(), 'cdk-onnx-bench-'));
   const target = join(temporary, 'target.onnx');
-  const ours = async (feeds: string, samples: number, watchMemory = false) => {
-    const parameters = [script('recipe-process.mjs'), model.plain, target, feeds, String(samples)];
+  /** Without a number: every row of the archive, of which sequences have one a step. */
+  const ours = async (feeds: string, samples?: number, watchMemory = false) => {
+    const rows = samples === undefined ? [] : [String(samples)];
+    const parameters = [script('recipe-process.mjs'), model.plain, target, feeds, ...rows];
     const run = await runTree(process.execPath, parameters, { watchMemory });
     if (run.code !== 0) throw new Error(`${model.name}: ${run.stderr.slice(-2000)}`);
     return run;
   };
-  const theirs = (feeds: string, samples: number) =>
-    runPeer('quantize', source, target, RECIPE, feeds, String(samples));
+  const theirs = (feeds: string, samples?: number) =>
+    runPeer('quantize', source, target, RECIPE, feeds, ...(samples === undefined ? [] : [String(samples)]));
   const source = await peerSource(model);
   const record = (subject: string, metric: string, value: number | null, unit: string) =>
     row({ case: model.name, subject, metric, value, unit });
   try {
     const [own, other]: [number[], number[]] = [[], []];
     for (let round = 0; round < ROUNDS; round++) {
-      own.push((await ours(model.feeds, CALIBRATION_SAMPLES)).seconds);
-      other.push((await theirs(model.feeds, CALIBRATION_SAMPLES)).seconds);
+      own.push((await ours(model.feeds)).seconds);
+      other.push((await theirs(model.feeds)).seconds);
     }
-    record('ours', 'recipe, 32 samples', median(own), 's');
-    record('Python', 'recipe, 32 samples', median(other), 's');
+    record('ours', `recipe, ${CALIBRATION_SAMPLES} samples`, median(own), 's');
+    record('Python', `recipe, ${CALIBRATION_SAMPLES} samples`, median(other), 's');
     const ratios = own.map((seconds, round) => seconds / (other[round] ?? Number.NaN));
     bar(`${model.name}: time of a recipe, ours / Python`, median(ratios), { max: 0.7 });
 

@@ -2,7 +2,7 @@
  * One explicit recipe as a process of its own, from what is shipped (dist/), beside peer.py's `quantize`: static QDQ with min-max ranges,
  * per channel, every node that takes it.
  *
- *     node recipe-process.mjs SOURCE TARGET FEEDS SAMPLES
+ *     node recipe-process.mjs SOURCE TARGET FEEDS [ROWS]
  */
 
 import { openDataSet } from '../../dist/esm/compiler/data/open-data-set.js';
@@ -21,7 +21,7 @@ import { inferTypes } from '../../dist/esm/compiler/runtime/infer-types.js';
 import { openSession } from '../../dist/esm/compiler/runtime/session.js';
 
 const RECIPE = { scheme: 'int8-static', activations: 'uint8', weights: 'int8', perChannel: true, reduceRange: false };
-const [source, target, feeds, samples] = process.argv.slice(2);
+const [source, target, feeds, rows] = process.argv.slice(2);
 
 const model = await readModel(source);
 await runPasses(model, normalize());
@@ -41,7 +41,7 @@ const values = scheme.activations(assignments);
 const calibration = await calibrate(model, data, {
   values,
   methods: ['min-max'],
-  ids: data.ids.slice(0, Number(samples)),
+  ids: data.ids.slice(0, Number(rows ?? data.ids.length)),
 });
 const activations = values.flatMap((name) => {
   const range = calibration.range(name, { kind: 'min-max' }, RECIPE.activations);
