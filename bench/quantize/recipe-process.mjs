@@ -18,7 +18,6 @@ import { EMPTY_PLAN } from '../../dist/esm/compiler/quantize/plan.js';
 import { rewriteOf } from '../../dist/esm/compiler/quantize/schemes/registry.js';
 import { readModel } from '../../dist/esm/compiler/readers/read-model.js';
 import { inferTypes } from '../../dist/esm/compiler/runtime/infer-types.js';
-import { openSession } from '../../dist/esm/compiler/runtime/session.js';
 
 const RECIPE = { scheme: 'int8-static', activations: 'uint8', weights: 'int8', perChannel: true, reduceRange: false };
 const [source, target, feeds, rows] = process.argv.slice(2);
@@ -50,6 +49,4 @@ const activations = values.flatMap((name) => {
 const recipes = assignments.map(({ node, recipe }) => ({ node: nodeKeyOf(node), recipe }));
 const { declined } = await applyPlan(model, { ...EMPTY_PLAN, recipes, activations });
 await writeModel(model, target);
-const session = await openSession(target);
-await session.close();
 process.stdout.write(`${JSON.stringify({ nodes: recipes.length - declined.length, samples: calibration.samples })}\n`);
