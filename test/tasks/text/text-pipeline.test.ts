@@ -132,6 +132,13 @@ describe('a tokenizer.json', () => {
     expect(await idsOf('good bad good bad good bad good bad')).toEqual([2, 4, 5, 4, 5, 4, 5, 3]);
   });
 
+  it('refuses a text that it makes nothing of', async () => {
+    const bare = { ...json, post_processor: null };
+    const wordless = createTextPipeline(file, signature, () => Buffer.from(JSON.stringify(bare)));
+    expect(await refusalOf(() => wordless.prepare('\u0001'))).toMatchObject({ status: 400, code: 'TEXT_MISSING' });
+    expect((await wordless.prepare('good')).ids?.data[0]).toBe(4n);
+  });
+
   it('is refused where it is none', async () => {
     const broken = createTextPipeline(file, signature, () => Buffer.from('{'));
     expect((await refusalOf(() => broken.prepare('good'))).code).toBe('TOKENIZER_INVALID');
