@@ -102,11 +102,12 @@ function runtimeOf(
 function writeModelFolder(
   parent: string,
   name: string,
-  { bytes, task }: Pick<TaskModel, 'bytes'> & Partial<TaskModel>,
+  { bytes, task, files = {} }: Pick<TaskModel, 'bytes'> & Partial<TaskModel>,
 ): string {
   const folder = join(parent, name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'source.onnx'), bytes);
+  for (const [path, content] of Object.entries(files)) writeFileSync(join(folder, path), content);
   writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, source: 'source.onnx', task }));
   return folder;
 }

@@ -1,6 +1,6 @@
 /** Small models with a task that reads texts or sounds, for what stands between a request and the model. */
 import type { Signature } from '../../lib/artifact/manifest.js';
-import type { TextClassificationTask, VoiceActivityTask } from '../../lib/artifact/task.js';
+import type { TextClassificationTask, TextPreprocessing, VoiceActivityTask } from '../../lib/artifact/task.js';
 import { attribute } from '../../lib/compiler/ir/attribute.js';
 import { modelToBytes } from '../../lib/compiler/ir/serialization/write.js';
 import { ModelBuilder, typed } from './model-builder.js';
@@ -10,17 +10,29 @@ export interface TaskModel {
   readonly bytes: Uint8Array;
   readonly signature: Signature;
   readonly task: TextClassificationTask | VoiceActivityTask;
+  /** What the task names, by path. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const VOCABULARY = 64;
 const LABELS = ['ham', 'spam'] as const;
 const TOKENS = 16;
 
-/** A text's tokens by their hash, of which the first 16 are weighed for or against each class. */
-export function textModel(): TaskModel {
+export interface TextModelOptions {
+  /** Default: by hash, between a start and an end. */
+  readonly tokenizer?: TextPreprocessing['tokenizer'];
+  /** Default 16. */
+  readonly maxLength?: number;
+  readonly files?: TaskModel['files'];
+}
+
+/** A text's first tokens are weighed for or against each class. */
+export function textModel(options: TextModelOptions = {}): TaskModel {
+  const { maxLength = TOKENS, files = {} } = options;
+  const tokenizer = options.tokenizer ?? { type: 'hash', vocabularySize: VOCABULARY, startId: 1, endId: 2 };
   const builder = new ModelBuilder(17, 'texts');
-  const ids = builder.input('ids', [1, TOKENS], 'int64');
-  const mask = builder.input('mask', [1, TOKENS]);
+  const ids = builder.input('ids', [1, maxLength], 'int64');
+  const mask = builder.input('mask', [1, maxLength]);
   const weights = builder.floats(randomFloats(VOCABULARY * LABELS.length, 1), [VOCABULARY, LABELS.length]);
   const words = builder.add('Gather', [weights, ids]);
   const counted = builder.add('Mul', [words, builder.add('Unsqueeze', [mask, builder.int64([2])])]);
@@ -32,22 +44,23 @@ export function textModel(): TaskModel {
     bytes: modelToBytes(builder.finish([scores])),
     signature: {
       inputs: [
-        { name: 'ids', dataType: 'int64', shape: [1, TOKENS] },
-        { name: 'mask', dataType: 'float32', shape: [1, TOKENS] },
+        { name: 'ids', dataType: 'int64', shape: [1, maxLength] },
+        { name: 'mask', dataType: 'float32', shape: [1, maxLength] },
       ],
       outputs: [{ name: 'scores', dataType: 'float32', shape: [1, LABELS.length] }],
     },
     task: {
       type: 'text-classification',
       text: {
-        tokenizer: { type: 'hash', vocabularySize: VOCABULARY, startId: 1, endId: 2 },
+        tokenizer,
         ids: 'ids',
         mask: 'mask',
-        maxLength: TOKENS,
+        maxLength,
       },
       output: 'scores',
       labels: LABELS,
     },
+    files,
   };
 }
 

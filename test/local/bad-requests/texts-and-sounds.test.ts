@@ -8,9 +8,40 @@ import { encodeWav, type WavOptions, wavChunk } from '../../support/wav-writer.j
 
 let endpoint: ServedEndpoint;
 beforeAll(async () => {
-  endpoint = await serveEndpoint({ faces: false, tasks: { texts: textModel(), sounds: soundModel() } });
+  endpoint = await serveEndpoint({
+    faces: false,
+    tasks: { texts: textModel(), words: wordModel(), sounds: soundModel() },
+  });
 });
 afterAll(() => endpoint?.close());
+
+/** With a tokenizer.json of two words, and so many tokens that all of a text may be read. */
+function wordModel() {
+  const tokenizer = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    post_processor: null,
+    decoder: null,
+    model: {
+      type: 'Unigram',
+      unk_id: 0,
+      vocab: [
+        ['<unk>', 0],
+        ['a', -1],
+        ['▁', -1],
+      ],
+    },
+  };
+  return textModel({
+    tokenizer: { type: 'tokenizer-json', file: 'tokenizer.json' },
+    maxLength: 65_536,
+    files: { 'tokenizer.json': JSON.stringify(tokenizer) },
+  });
+}
 
 const url = () => endpoint.host.url;
 
@@ -63,6 +94,19 @@ describe('a text is refused that', () => {
     ],
   ];
   refuses(rows, { url, good: goodText });
+});
+
+describe('a text with a tokenizer.json is refused that', () => {
+  const words = (body: string) => ({ ...text(body), path: '/predict/words' });
+  const rows: BadRequest[] = [
+    ['has 0 bytes', words(''), { status: 400, code: 'TEXT_MISSING', advice: '{ "text": "…" }' }],
+    [
+      'is one word beyond the recursion of its library',
+      words('a'.repeat(262_144)),
+      { status: 413, code: 'TEXT_TOO_LARGE', advice: 'spaces between its words', error: '262144 characters' },
+    ],
+  ];
+  refuses(rows, { url, good: words('a aa') });
 });
 
 const sound = (body: string | Uint8Array, type = 'audio/wav') => ({
