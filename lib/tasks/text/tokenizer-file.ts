@@ -22,9 +22,10 @@ export function tokenizerFile({ file }: TokenizerFile, readAsset: ReadAsset): To
     warm: () => void load().catch(() => undefined),
     async encode(text, maxLength) {
       const encoder = await load();
-      const { part, words } = startThatFills(encoder, text, maxLength);
+      const part = startThatFills(encoder, text, maxLength);
       const all = encode(encoder, part, true);
       if (all.length <= maxLength) return all;
+      const words = encode(encoder, part, false);
       const before = startOf(words, all);
       const after = all.slice(before + words.length);
       return [...all.slice(0, before), ...words.slice(0, Math.max(0, maxLength - before - after.length)), ...after];
@@ -36,13 +37,12 @@ export function tokenizerFile({ file }: TokenizerFile, readAsset: ReadAsset): To
  * As much of a text as has twice the tokens that are wanted, or all of it: what comes later cannot change those. A library that merges pair
  * by pair takes seconds for the longest text.
  */
-function startThatFills(encoder: Encoder, text: string, maxLength: number) {
+function startThatFills(encoder: Encoder, text: string, maxLength: number): string {
   for (let size = Math.max(FEWEST_CHARACTERS, maxLength * CHARACTERS_A_TOKEN); size < text.length; size *= 2) {
     const part = startOfText(text, size);
-    const words = encode(encoder, part, false);
-    if (words.length >= 2 * maxLength) return { part, words };
+    if (encode(encoder, part, false).length >= 2 * maxLength) return part;
   }
-  return { part: text, words: encode(encoder, text, false) };
+  return text;
 }
 
 /** Cut between words, if there are any in the second half, and never within a character. */
