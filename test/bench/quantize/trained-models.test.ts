@@ -47,7 +47,7 @@ describe('models that scripts of this repository trained', () => {
   const skipped = isSkipped ? ' (skipped: needs dataset-fashion-mnist)' : '';
   it.skipIf(isSkipped)(`tell clothes apart on pictures scaled up here, as Python did${skipped}`, async () => {
     const said: { test: number } = JSON.parse(readFileSync(join(fixtures, 'fashion-classifier/accuracy.json'), 'utf8'));
-    expect(said.test).toBeGreaterThan(0.88);
+    expect(said.test).toBeGreaterThan(0.86);
     expect(await accuracyOf('fashion', 100)).toBeGreaterThan(0.8);
   });
 
