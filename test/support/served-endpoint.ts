@@ -11,6 +11,7 @@ import { builtInRuntime, type RuntimeCommand } from '../../lib/local/execution-e
 import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
 import { HOST_ARCHITECTURE } from './local-app.js';
 import { type EchoInput, echoModel } from './served-artifact.js';
+import type { TaskModel } from './task-models.js';
 
 /** One vCPU. */
 const MEMORY_MIB = 1769;
@@ -22,6 +23,8 @@ process.env.CDK_VALIDATION = 'false';
 export interface ServedEndpointOptions {
   /** Models whose outputs are their inputs, by name. */
   readonly echoes?: Readonly<Record<string, readonly EchoInput[]>>;
+  /** Models with a task, by name. */
+  readonly tasks?: Readonly<Record<string, TaskModel>>;
   /** Whether the face detector of models/ is served, as the first model. Default true. */
   readonly faces?: boolean;
   /** Whether requests without a route of the endpoint reach the first model's function too, which has its own word on them. Default false. */
@@ -48,7 +51,12 @@ export interface ServedEndpoint {
 export async function serveEndpoint(options: ServedEndpointOptions = {}): Promise<ServedEndpoint> {
   const { limitSeconds, memorySize = MEMORY_MIB } = options;
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-served-'));
-  const folders = Object.entries(options.echoes ?? {}).map(([name, inputs]) => writeEchoFolder(folder, name, inputs));
+  const folders = [
+    ...Object.entries(options.echoes ?? {}).map(([name, inputs]) =>
+      writeModelFolder(folder, name, { bytes: echoModel(inputs).bytes }),
+    ),
+    ...Object.entries(options.tasks ?? {}).map(([name, model]) => writeModelFolder(folder, name, model)),
+  ];
   if (options.faces !== false) folders.unshift(FACES);
   const assembly = join(folder, 'cdk.out');
   const app = new App({ outdir: assembly });
@@ -91,10 +99,15 @@ function runtimeOf(
   return node === undefined ? {} : { runtime: { ...builtInRuntime(memorySize), command: node } };
 }
 
-function writeEchoFolder(parent: string, name: string, inputs: readonly EchoInput[]): string {
+function writeModelFolder(
+  parent: string,
+  name: string,
+  { bytes, task, files = {} }: Pick<TaskModel, 'bytes'> & Partial<TaskModel>,
+): string {
   const folder = join(parent, name);
   mkdirSync(folder);
-  writeFileSync(join(folder, 'echo.onnx'), echoModel(inputs).bytes);
-  writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, source: 'echo.onnx' }));
+  writeFileSync(join(folder, 'source.onnx'), bytes);
+  for (const [path, content] of Object.entries(files)) writeFileSync(join(folder, path), content);
+  writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, source: 'source.onnx', task }));
   return folder;
 }

@@ -56,6 +56,13 @@ describe('voice activity', () => {
     expect(prepared?.conclude({})).toEqual([]);
   });
 
+  it('refuses a sound of more windows than it may run', async () => {
+    const pipeline = createTaskPipeline(task, signature, { soundLimits: { maxWindows: 2 } });
+    const prepare = async (count: number) => await pipeline?.prepare(encodeWav(new Float32Array(count)));
+    expect((await prepare(1024))?.feeds.input?.shape).toEqual([1, 576]);
+    expect(await refusalOf(() => prepare(1025))).toMatchObject({ status: 413, code: 'SOUND_TOO_LONG' });
+  });
+
   it('joins windows to stretches', () => {
     const settings = { ...task, minSilence: 0.1, minSpeech: 0.09 };
     const probabilities = [0, 0.9, 0.8, 0.7, 0.1, 0.1, 0.9, 0, 0, 0, 0, 0.9, 0, 0, 0, 0];

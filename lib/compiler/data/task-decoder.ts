@@ -45,7 +45,10 @@ export function createTaskDecoder(task: Task, signature: Signature, readAsset: R
       return {
         carried: pipeline.carried,
         starts: runtimeFeeds(pipeline.starts),
-        sound: async (bytes) => ({ steps: pipeline.windows(bytes).map(runtimeFeeds) }),
+        async sound(bytes) {
+          const { count, at } = pipeline.windows(bytes);
+          return { steps: Array.from({ length: count }, (_, index) => runtimeFeeds(at(index))) };
+        },
       };
     }
   }

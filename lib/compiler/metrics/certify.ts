@@ -53,11 +53,11 @@ export function certify(
   };
   const measured = `${metric.name} ${digits(value)} (original ${digits(before)}) on ${candidate.length} samples`;
   // Not `>`: what is no number holds no budget.
-  if (!isWithin(loss, allowedLoss)) return { ...facts, status: 'broken', reason: `${measured} breaks the budget` };
+  if (!keepsWithin(loss, allowedLoss)) return { ...facts, status: 'broken', reason: `${measured} breaks the budget` };
   if (isSynthetic) {
     return { ...facts, status: 'not-certified', reason: `${measured}; the data is made up and certifies nothing` };
   }
-  if (isWithin(bound.value, allowedLoss)) {
+  if (keepsWithin(bound.value, allowedLoss)) {
     const sure = `with ${Math.round(confidence * 100)} % confidence the loss is at most ${digits(bound.value)} of ${digits(allowedLoss)}`;
     return { ...facts, status: 'certified', reason: `${measured}; ${sure}` };
   }
@@ -85,7 +85,8 @@ export function certify(
 /** 1 - 0.98 is a little more than 0.02. */
 const ROUNDING = 1e-9;
 
-function isWithin(loss: number, allowed: number): boolean {
+/** Whether a loss is no more than what is allowed, rounding aside; what is no number is not. */
+export function keepsWithin(loss: number, allowed: number): boolean {
   return loss <= allowed + ROUNDING * Math.max(1, Math.abs(allowed));
 }
 

@@ -2,7 +2,7 @@
 import type { PreparedModel } from '../build/prepare.js';
 import type { DataSet } from '../data/data-set.js';
 import type { Model } from '../ir/model.js';
-import { certify } from '../metrics/certify.js';
+import { certify, keepsWithin } from '../metrics/certify.js';
 import { evaluate, evaluateOriginal } from '../metrics/evaluate.js';
 import { metricFor } from '../metrics/metric-for.js';
 import { RecordedSet } from '../metrics/recorded-set.js';
@@ -37,7 +37,7 @@ export async function budgetJudge(
       const { loss, allowedLoss } = certify(metric, optimize.budget, before, observations.get(metric.name) ?? [], {
         seed: optimize.seed,
       });
-      return loss <= allowedLoss * share;
+      return keepsWithin(loss, allowedLoss * share);
     },
     [Symbol.asyncDispose]: () => recorded[Symbol.asyncDispose](),
   };

@@ -10,13 +10,21 @@ import { DEFAULT_SOUND_LIMITS, decodeWav, type SoundLimits } from './wav.js';
 
 export const SOUND_MEDIA_TYPES = ['audio/wav', 'audio/x-wav', 'audio/wave', 'audio/vnd.wave'] as const;
 
+/** Windows of one sound. Each is made when it is asked for: together they are as large as the sound, and far more of them where they are short. */
+export interface SoundWindows {
+  /** At least 1. */
+  readonly count: number;
+  /** The feeds of one, from 0, `starts` among them. */
+  at(index: number): TensorFeeds;
+}
+
 export interface AudioPipeline {
   /** Inputs that take an output of the window before, by input. */
   readonly carried: Readonly<Record<string, string>>;
   /** What those inputs have in front of the first window: zeros. */
   readonly starts: TensorFeeds;
-  /** The windows' feeds, in order, `starts` among them. @throws RequestError SOUND_… */
-  windows(body: Uint8Array): readonly TensorFeeds[];
+  /** @throws RequestError SOUND_… */
+  windows(body: Uint8Array): SoundWindows;
 }
 
 /** @throws ConfigurationError when the task does not fit the model */
@@ -25,7 +33,7 @@ export function createAudioPipeline(
   signature: Signature,
   limits: SoundLimits = {},
 ): AudioPipeline {
-  const { maxSamples } = { ...DEFAULT_SOUND_LIMITS, ...limits };
+  const { maxSamples, maxWindows } = { ...DEFAULT_SOUND_LIMITS, ...limits };
   const { window, context = 0, state = [] } = audio;
   const input = inputOf(audio.input, ['float32'], signature);
   checkInputShape(input, [1, context + window]);
@@ -47,15 +55,18 @@ export function createAudioPipeline(
     carried: Object.fromEntries(state.map(({ input: name, output }) => [name, output])),
     starts,
     windows(body) {
-      const samples = resampleSound(decodeWav(body, { maxSamples }), audio.sampleRate, maxSamples);
-      const count = Math.max(1, Math.ceil(samples.length / window));
-      return Array.from({ length: count }, (_, index) => {
-        const data = new Float32Array(context + window);
-        const first = index * window - context;
-        const start = Math.max(0, first);
-        data.set(samples.subarray(start, first + data.length), start - first);
-        return { [input.name]: { dataType: input.dataType, shape: [1, data.length], data }, ...constants };
-      });
+      const heard = Math.min(maxSamples, maxWindows * window);
+      const samples = resampleSound(decodeWav(body, { maxSamples }), audio.sampleRate, heard);
+      return {
+        count: Math.max(1, Math.ceil(samples.length / window)),
+        at(index) {
+          const data = new Float32Array(context + window);
+          const first = index * window - context;
+          const start = Math.max(0, first);
+          data.set(samples.subarray(start, first + data.length), start - first);
+          return { [input.name]: { dataType: input.dataType, shape: [1, data.length], data }, ...constants };
+        },
+      };
     },
   };
 }

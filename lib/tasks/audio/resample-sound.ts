@@ -2,27 +2,21 @@
  * Sample rates: band-limited interpolation with a sinc under a Hann window, one filter for each phase between the two rates (Smith, "Digital
  * Audio Resampling", 1984).
  */
-import { refusal, type Sound } from './wav.js';
+import { type Sound, tooLong } from './wav.js';
 
 /** Zero crossings of the sinc on either side. */
 const CROSSINGS = 16;
 /** Of the lower of the two Nyquist frequencies: what is left for the filter to fall off. */
 const PASS_BAND = 0.95;
 
-/** @throws RequestError 413 SOUND_TOO_LONG for more than `maxSamples` afterwards */
+/** @throws RequestError 413 SOUND_TOO_LONG for more than `maxSamples` afterwards, at the same rate too */
 export function resampleSound({ sampleRate: from, samples }: Sound, to: number, maxSamples: number): Float32Array {
-  if (from === to) return samples;
   const divisor = greatestCommonDivisor(from, to);
   const phases = to / divisor;
   const stride = from / divisor;
   const count = Math.floor((samples.length * phases) / stride);
-  if (count > maxSamples) {
-    throw refusal(
-      413,
-      'SOUND_TOO_LONG',
-      `The sound has ${count} samples at ${to} Hz; at most ${maxSamples} are heard.`,
-    );
-  }
+  if (count > maxSamples) throw tooLong(`${count} samples at ${to} Hz; at most ${maxSamples} are heard`);
+  if (from === to) return samples;
   const cutoff = Math.min(1, to / from) * PASS_BAND;
   const reach = Math.ceil(CROSSINGS / cutoff);
   const taps = reach * 2;

@@ -11,15 +11,19 @@ export interface Sound {
 export interface SoundLimits {
   /** After resampling too. Default 67,108,864: more than an hour at 16 kHz. */
   readonly maxSamples?: number;
+  /** Each is a run of the model. Default 131,072: more than an hour of 32 ms each. */
+  readonly maxWindows?: number;
 }
 
-export const DEFAULT_SOUND_LIMITS: Required<SoundLimits> = { maxSamples: 2 ** 26 };
+export const DEFAULT_SOUND_LIMITS: Required<SoundLimits> = { maxSamples: 2 ** 26, maxWindows: 2 ** 17 };
 
 const PCM = 1;
 const FLOAT = 3;
 const EXTENSIBLE = 0xfffe;
 const MAX_CHANNELS = 64;
 const SAMPLE_RATES = [1000, 768_000] as const;
+/** Floats beyond it are no samples: some programs write integers of up to 32 bits as floats, none writes more. */
+const LOUDEST = 2 ** 31;
 /** What programs write that do not know the length when they begin. */
 const UNKNOWN_LENGTHS = [0, 0xffffffff];
 
@@ -97,8 +101,7 @@ function mixed(
 ): Float32Array {
   const width = bits / 8;
   const frames = Math.floor(length / (width * channels));
-  if (frames > limit)
-    throw refusal(413, 'SOUND_TOO_LONG', `The sound has ${frames} samples; at most ${limit} are heard.`);
+  if (frames > limit) throw tooLong(`${frames} samples; at most ${limit} are heard`);
   const read = reader(view, kind, bits);
   const samples = new Float32Array(frames);
   for (let frame = 0, at = start; frame < frames; frame++) {
@@ -124,9 +127,9 @@ function reader(view: DataView, kind: number, bits: number): (at: number) => num
   }
 }
 
-/** A model would carry what is no number through the rest of the sound. */
+/** A model would carry what is no number, or infinite in float32, through the rest of the sound. */
 function finite(value: number): number {
-  return Number.isFinite(value) ? value : 0;
+  return Math.abs(value) <= LOUDEST ? value : 0;
 }
 
 function damaged(what: string): RequestError {
@@ -137,7 +140,16 @@ function unsupported(what: string): RequestError {
   return refusal(415, 'SOUND_VARIANT_UNSUPPORTED', `The WAV file is of a kind that is not read: ${what}.`);
 }
 
-export function refusal(status: number, code: string, message: string): RequestError {
+export function tooLong(what: string): RequestError {
+  return new RequestError({
+    status: 413,
+    code: 'SOUND_TOO_LONG',
+    message: `The sound has ${what}.`,
+    advice: 'Cut it into shorter sounds, and post one after the other.',
+  });
+}
+
+function refusal(status: number, code: string, message: string): RequestError {
   return new RequestError({
     status,
     code,

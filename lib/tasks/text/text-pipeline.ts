@@ -16,6 +16,7 @@ const MASKS: readonly DataType[] = ['int64', 'int32', 'float32', 'bool'];
 
 export interface TextPipeline {
   warm(): void;
+  /** @throws RequestError 400 TEXT_MISSING where it has no token */
   prepare(text: string): Promise<TensorFeeds>;
 }
 
@@ -34,6 +35,8 @@ export function createTextPipeline(text: TextPreprocessing, signature: Signature
     warm: tokenizer.warm,
     async prepare(body) {
       const tokens = await tokenizer.encode(body, maxLength);
+      // What a tokenizer.json leaves out may be all that there is; models do not run on no token at all.
+      if (tokens.length === 0) throw missing('The text has nothing in it that the tokenizer makes a token of.');
       const length = padding === 'none' ? tokens.length : maxLength;
       const row = (input: { readonly dataType: DataType }, at: (index: number) => number) => ({
         dataType: input.dataType,
@@ -67,15 +70,17 @@ export function textOf(body: Uint8Array, mediaType = 'text/plain'): string {
   }
   const content = decode(body);
   const text = mediaType === 'application/json' ? textInJson(content) : content;
-  if (text.trim() === '') {
-    throw new RequestError({
-      status: 400,
-      code: 'TEXT_MISSING',
-      message: 'The text is empty.',
-      advice: 'Post the text as text/plain, or as JSON: { "text": "…" }.',
-    });
-  }
+  if (text.trim() === '') throw missing('The text is empty.');
   return text;
+}
+
+function missing(message: string): RequestError {
+  return new RequestError({
+    status: 400,
+    code: 'TEXT_MISSING',
+    message,
+    advice: 'Post the text as text/plain, or as JSON: { "text": "…" }.',
+  });
 }
 
 function decode(body: Uint8Array): string {

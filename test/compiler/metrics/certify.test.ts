@@ -71,6 +71,19 @@ describe('a budget', () => {
     expect(exhausted.reason).toContain('no number of samples');
   });
 
+  test.each([
+    // 1 - 0.95 is 0.050000000000000044.
+    { wrong: 1, samples: 20, maxLoss: 0.05 },
+    { wrong: 3, samples: 100, maxLoss: 0.03 },
+    { wrong: 7, samples: 1000, maxLoss: 0.007 },
+  ])('is not broken by a loss that is as large as it allows: $wrong of $samples', ({ wrong, samples, maxLoss }) => {
+    const ones = repeat(samples, () => 1);
+    const some = (zeros: number) => repeat(samples, (index) => (index < zeros ? 0 : 1));
+    expect(judge({ metric: 'agreement', maxLoss }, ones, some(wrong)).status).toBe('not-certified');
+    expect(judge({ metric: 'agreement', maxLoss }, ones, some(wrong + 1)).status).toBe('broken');
+    expect(judge({ metric: 'agreement', min: 1 - maxLoss }, ones, some(wrong)).status).toBe('not-certified');
+  });
+
   test('is not certified on made-up data', () => {
     const ones = repeat(1000, () => 1);
     expect(judge({ metric: 'agreement', maxLoss: 0.01 }, ones, ones, true).status).toBe('not-certified');

@@ -20,6 +20,21 @@ describe.each(NODES_UNDER_TEST)('of 500 damaged requests on $name', (target) => 
   });
 });
 
+it('of 500 damaged texts and sounds none crashes, hangs or breaks the function, and valid ones are answered as ever', async () => {
+  const requests = (await validRequests()).filter(({ model }) => model === 'texts' || model === 'sounds');
+  const report = await mutateAndInvoke({ count: COUNT, seed: 1, requests });
+  expect(report.failures.map((failure) => JSON.stringify(failure))).toEqual([]);
+  expect(Object.values(report.statuses).reduce((sum, times) => sum + times, 0)).toBe(COUNT);
+  // Each of their codes but those of sizes, which take more bytes than damage makes.
+  expect(Object.keys(report.codes)).toEqual(
+    expect.arrayContaining([
+      ...['TEXT_MISSING', 'TEXT_NOT_UTF8', 'TEXT_JSON', 'SOUND_MISSING'],
+      ...['SOUND_FORMAT_UNKNOWN', 'SOUND_DAMAGED', 'SOUND_VARIANT_UNSUPPORTED'],
+    ]),
+  );
+  expect(report.statuses['200']).toBeGreaterThan(50);
+});
+
 it('a seed makes the same damage again', async () => {
   const requests = await validRequests();
   const damaged = (seed: number) =>

@@ -32,6 +32,8 @@ const PATH_SEGMENTS = [
   'models',
   'echo',
   'faces',
+  'texts',
+  'sounds',
   'versions',
   '3',
   '1',
@@ -54,7 +56,17 @@ const MORE_SEGMENTS = [
 
 const HEADER_NAMES = ['content-type', 'content-encoding', HEADER_LENGTH, 'accept', 'content-length', '__proto__', 'x'];
 const HEADER_VALUES = [
-  ...['', ' ', 'identity', 'gzip', 'application/json', 'application/octet-stream', 'image/png', 'text/plain'],
+  ...[
+    '',
+    ' ',
+    'identity',
+    'gzip',
+    'application/json',
+    'application/octet-stream',
+    'image/png',
+    'text/plain',
+    'audio/wav',
+  ],
   ...['application/json; charset=utf-16', 'multipart/form-data; boundary=x', ';', 'é', '\u0000', 'a,b', '*/*'],
   ...['0', '1', '-1', '1.5', '1e3', '0x10', '999999999999999', '99999999999999999999', 'NaN', '１'],
 ];
@@ -88,6 +100,11 @@ const BYTE_TOKENS = [
   [0x49, 0x44, 0x41, 0x54],
   [0xc0, 0x80],
   [0xed, 0xa0, 0x80],
+  // RIFF, data, 0x7ff0 0000 and a format of floats.
+  [0x52, 0x49, 0x46, 0x46],
+  [0x64, 0x61, 0x74, 0x61],
+  [0, 0, 0xf0, 0x7f],
+  [3, 0, 1, 0],
 ].map((token) => Buffer.from(token));
 
 export const requestEdits: Readonly<Record<string, RequestEdit>> = {

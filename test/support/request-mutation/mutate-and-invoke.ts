@@ -6,7 +6,8 @@ import {
   prepareFunction,
   type RunningFunction,
 } from '../predict-function.js';
-import { type ServedArtifact, writeEchoArtifact, writeFaceArtifact } from '../served-artifact.js';
+import { type ServedArtifact, writeEchoArtifact, writeFaceArtifact, writeServedArtifact } from '../served-artifact.js';
+import { soundModel, type TaskModel, textModel } from '../task-models.js';
 import { mutateRequest } from './edits.js';
 import { EVENT_KINDS, type EventKind, gatewayEvent } from './gateway-events.js';
 import { ECHO_INPUTS, type ValidRequest, validRequests, type WireRequest } from './valid-requests.js';
@@ -138,6 +139,10 @@ function answerCode({ statusCode, headers, body, isBase64Encoded }: FunctionResu
   return code;
 }
 
+function writeTaskArtifact(name: string, { bytes, signature, task }: TaskModel): ServedArtifact {
+  return writeServedArtifact({ name, model: bytes, signature, task });
+}
+
 function asText({ method, path, headers, body }: WireRequest): string {
   return JSON.stringify({ method, path, headers, body: Buffer.from(body).toString('base64') });
 }
@@ -147,6 +152,8 @@ class Services {
   private readonly artifacts: Readonly<Record<ValidRequest['model'], ServedArtifact>> = {
     echo: writeEchoArtifact(ECHO_INPUTS),
     faces: writeFaceArtifact(),
+    texts: writeTaskArtifact('texts', textModel()),
+    sounds: writeTaskArtifact('sounds', soundModel()),
   };
   private readonly running = new Map<ValidRequest['model'], RunningFunction>();
 

@@ -4,6 +4,7 @@ import type { NamedTensor, TensorForm } from '../../../lib/protocol/tensor.js';
 import { encodeInferRequest } from '../encode-infer-request.js';
 import { samplePhoto } from '../sample-photos.js';
 import type { EchoInput } from '../served-artifact.js';
+import { encodeWav } from '../wav-writer.js';
 
 /** An HTTP request as it goes over the wire. */
 export interface WireRequest {
@@ -17,7 +18,7 @@ export interface WireRequest {
 export interface ValidRequest extends WireRequest {
   readonly name: string;
   /** Which function answers it. */
-  readonly model: 'echo' | 'faces';
+  readonly model: 'echo' | 'faces' | 'texts' | 'sounds';
 }
 
 /** Inputs of the model `echo` that these requests are for: one of every way in which elements are read. */
@@ -82,6 +83,18 @@ export async function validRequests(): Promise<readonly ValidRequest[]> {
         body,
       }),
     ),
+    textRequest('text', 'text/plain', 'Grüße, you have WON 1,000,000 €!\n\nﬁne'),
+    textRequest('text in JSON', 'application/json', JSON.stringify({ text: 'see you \ud83d\ude00 tomorrow' })),
+    ...Object.entries(sounds()).map(
+      ([name, body]): ValidRequest => ({
+        name,
+        model: 'sounds',
+        method: 'POST',
+        path: '/predict/sounds',
+        headers: [['content-type', 'audio/wav']],
+        body,
+      }),
+    ),
     ...['/openapi.json', '/v2/models/echo/versions/3', '/v1/models/echo/metadata', '/v2/health/ready', '/v2'].map(
       (path): ValidRequest => ({
         name: `GET ${path}`,
@@ -93,6 +106,37 @@ export async function validRequests(): Promise<readonly ValidRequest[]> {
       }),
     ),
   ];
+}
+
+function textRequest(name: string, mediaType: string, text: string): ValidRequest {
+  return {
+    name,
+    model: 'texts',
+    method: 'POST',
+    path: '/predict/texts',
+    headers: [['content-type', mediaType]],
+    body: Buffer.from(text),
+  };
+}
+
+/** A tone between silences, in the forms that sounds come in. */
+function sounds(): Readonly<Record<string, Uint8Array>> {
+  const tone = (sampleRate: number, channels = 1) =>
+    Float32Array.from({ length: (sampleRate / 2) * channels }, (_, index) => {
+      const second = Math.floor(index / channels) / sampleRate;
+      return second > 0.1 && second < 0.4 ? 0.5 * Math.sin(2 * Math.PI * 440 * second) : 0;
+    });
+  return {
+    'WAV of 16 bits': encodeWav(tone(16_000)),
+    'WAV of floats': encodeWav(tone(8000), { sampleRate: 8000, bits: 32, float: true }),
+    'extensible WAV in stereo': encodeWav(tone(11_025, 2), {
+      sampleRate: 11_025,
+      channels: 2,
+      bits: 24,
+      extensible: true,
+      before: [['LIST', new Uint8Array(7)]],
+    }),
+  };
 }
 
 function inferRequest(name: string, formOf: (index: number) => TensorForm, outputForm?: TensorForm): ValidRequest {

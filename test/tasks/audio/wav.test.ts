@@ -37,6 +37,12 @@ describe('decodeWav', () => {
     expect([...samples]).toEqual([0, 0.5, 0.5]);
   });
 
+  it('takes floats that are no samples for silence', () => {
+    const odd = [0.5, 1e300, Number.POSITIVE_INFINITY, Number.NaN, -3e38, 2 ** 31];
+    const { samples } = decodeWav(encodeWav(odd, { bits: 64, float: true }));
+    expect([...samples]).toEqual([0.5, 0, 0, 0, 0, 2 ** 31]);
+  });
+
   it('reads a sound whose length its writer did not know', () => {
     const wav = Buffer.from(encodeWav([0.5, 0.25]));
     wav.writeUInt32LE(0xffffffff, wav.length - 8);
@@ -59,17 +65,24 @@ describe('decodeWav', () => {
     expect((await refusalOf(() => decodeWav(encodeWav(new Float32Array(100)), { maxSamples: 99 }))).code).toBe(
       'SOUND_TOO_LONG',
     );
+    const same = { sampleRate: 16_000, samples: new Float32Array(100) };
+    expect((await refusalOf(() => resampleSound(same, 16_000, 99))).code).toBe('SOUND_TOO_LONG');
     const short = { sampleRate: 1000, samples: new Float32Array(100) };
     expect((await refusalOf(() => resampleSound(short, 16_000, 1000))).code).toBe('SOUND_TOO_LONG');
   });
 
   it('answers any damage with a sound or a refusal', () => {
-    const wav = encodeWav(tone(50, 440, 16_000), { bits: 24, channels: 2, extensible: true });
-    const edits = fc.array(fc.tuple(fc.nat(wav.length - 1), fc.nat(255)), { maxLength: 6 });
+    const samples = tone(50, 440, 16_000);
+    const valid = [
+      encodeWav(samples, { bits: 24, channels: 2, extensible: true }),
+      encodeWav(samples, { bits: 64, float: true }),
+    ];
+    const edits = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 6 });
     fc.assert(
-      fc.property(edits, fc.nat(wav.length), (list, length) => {
+      fc.property(fc.constantFrom(...valid), edits, fc.nat(), (wav, list, cut) => {
         const damaged = Uint8Array.from(wav);
-        for (const [at, byte] of list) damaged[at] = byte;
+        for (const [at, byte] of list) damaged[at % wav.length] = byte;
+        const length = cut % 2 === 0 ? wav.length : cut % wav.length;
         try {
           const { samples } = decodeWav(damaged.subarray(0, length));
           expect(samples.every(Number.isFinite)).toBe(true);

@@ -132,6 +132,29 @@ describe('a tokenizer.json', () => {
     expect(await idsOf('good bad good bad good bad good bad')).toEqual([2, 4, 5, 4, 5, 4, 5, 3]);
   });
 
+  it('reads no more of a text than fills the model, and the same as if it read all', async () => {
+    const words = Array.from({ length: 60_000 }, (_, index) => (index % 3 === 0 ? 'good' : 'bad'));
+    const [start, all] = [await idsOf(words.slice(0, 20).join(' ')), await idsOf(words.join(' '))];
+    expect(all).toEqual(start);
+    // Nothing for thousands of characters, and then a word.
+    expect(await idsOf(`${' '.repeat(100_000)}good`)).toEqual([2, 4, 3, 0, 0, 0, 0, 0]);
+    const long: TextPreprocessing = { ...file, maxLength: 4000, mask: 'mask' };
+    const free: Signature = {
+      ...signature,
+      inputs: signature.inputs.map((input) => ({ ...input, shape: [1, 4000] })),
+    };
+    const wide = createTextPipeline(long, free, () => Buffer.from(JSON.stringify(json)));
+    const ids = [...((await wide.prepare(words.join(' '))).ids?.data ?? [])].map(Number);
+    expect(ids).toEqual([2, ...words.slice(0, 3998).map((word) => (word === 'good' ? 4 : 5)), 3]);
+  });
+
+  it('refuses a text that it makes nothing of', async () => {
+    const bare = { ...json, post_processor: null };
+    const wordless = createTextPipeline(file, signature, () => Buffer.from(JSON.stringify(bare)));
+    expect(await refusalOf(() => wordless.prepare('\u0001'))).toMatchObject({ status: 400, code: 'TEXT_MISSING' });
+    expect((await wordless.prepare('good')).ids?.data[0]).toBe(4n);
+  });
+
   it('is refused where it is none', async () => {
     const broken = createTextPipeline(file, signature, () => Buffer.from('{'));
     expect((await refusalOf(() => broken.prepare('good'))).code).toBe('TOKENIZER_INVALID');

@@ -89,7 +89,9 @@ function boundOfSet(
   const statistic = (indices: readonly number[]) =>
     sign * ((typeof comparison === 'number' ? comparison : pick(comparison, indices)) - pick(candidate, indices));
   const value = acceleratedUpper(samples, statistic, { ...options, resamples: RESAMPLES_OF_SETS });
-  return { value, method: 'bootstrap' };
+  // What no sample showed may still happen: resamples of a set without any loss would say that nothing can be lost.
+  const unseen = form.kind === 'bounded-set' ? form.span * clopperPearsonUpper(0, samples, options.confidence) : 0;
+  return { value: Math.max(value, unseen), method: 'bootstrap' };
 }
 
 function differs(before: Float64Array, after: Float64Array | undefined): boolean {

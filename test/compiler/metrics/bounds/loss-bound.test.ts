@@ -146,6 +146,18 @@ test('a set in which few samples changed is bounded by their share, not by resam
   expect(lossBound(set, ones, five, options).value).toBeCloseTo(clopperPearsonUpper(5, 100, 0.95), 12);
 });
 
+test('a set in which many samples changed and none got worse may still lose what its size could have missed', () => {
+  const rounded = metricOf({ kind: 'bounded-set', span: 1 }, (all) =>
+    all.every(([value = 0]) => value > 0.5) ? 1 : 0,
+  );
+  const before = observations(100, () => 1);
+  const after = observations(100, () => 0.9);
+  expect(lossBound(rounded, before, after, { confidence: 0.95, seed: 1 })).toEqual({
+    value: clopperPearsonUpper(0, 100, 0.95),
+    method: 'bootstrap',
+  });
+});
+
 test('bounds are no wider than they have to be: 1.6 times what a normal distribution of the same spread would say', () => {
   const random = randomNumbers(3);
   const values = Float64Array.from({ length: 400 }, () => random());

@@ -20,6 +20,7 @@ import { randomFloats } from '../../../support/random-numbers.js';
 
 const WIDTH = 48;
 const CLASSES = 6;
+const WEIGHT_SCHEMES = ['fp32', 'fp16-storage', 'int8-weight-only'] as const;
 
 /** A classifier of two layers. */
 async function classifier(): Promise<Model> {
@@ -71,12 +72,12 @@ const bytesOf = async (result: SearchResult) => {
 
 describe('a search for size', () => {
   test('goes on where it was interrupted, and finds the same as one that was not', { timeout: 120_000 }, async () => {
-    const budget = { metric: 'agreement', maxLoss: 0.1 };
+    // Schemes on which the search has something to weigh up; those with ranges are for the search for latency.
+    const wanted = { ...common, budget: { metric: 'agreement', maxLoss: 0.1 }, schemes: WEIGHT_SCHEMES };
     const before = modelToBytes(common.model);
     const controller = new AbortController();
     const interrupted = searchRecipes({
-      ...common,
-      budget,
+      ...wanted,
       signal: controller.signal,
       onProgress: (progress) => {
         if (progress.kind === 'candidate') controller.abort(new Error('enough'));
@@ -86,10 +87,10 @@ describe('a search for size', () => {
     expect(readdirSync(folder)).toHaveLength(1);
 
     const told: SearchProgress[] = [];
-    const resumed = await searchRecipes({ ...common, budget, onProgress: (progress) => told.push(progress) });
+    const resumed = await searchRecipes({ ...wanted, onProgress: (progress) => told.push(progress) });
     expect(resumed.effort.resumed).toBeGreaterThan(3);
     expect(readdirSync(folder)).toEqual([]);
-    const whole = await searchRecipes({ ...common, budget, checkpointFolder: null });
+    const whole = await searchRecipes({ ...wanted, checkpointFolder: null });
     expect(whole.effort.resumed).toBe(0);
     expect(resumed.plan).toEqual(whole.plan);
     expect(resumed.certificate).toEqual(whole.certificate);
@@ -116,21 +117,6 @@ describe('a search for size', () => {
     expect(told.map(({ kind }) => kind)).toContain('candidate');
     const best = told.flatMap((progress) => (progress.kind === 'candidate' ? [progress.best] : []));
     expect(best.at(-1)).toMatchObject({ holds: true });
-  });
-
-  test('says so where nothing keeps the budget, with what came closest and what broke it', {
-    timeout: 60_000,
-  }, async () => {
-    const result = await searchRecipes({
-      ...common,
-      budget: { metric: 'snr', min: 140 },
-      schemes: ['fp32', 'int8-weight-only'],
-    });
-    expect(result.outcome).toBe('not-held');
-    expect(result.evaluation.status).toBe('broken');
-    expect(result.plan.recipes.length).toBeGreaterThan(0);
-    expect(result.breaking.map(({ output }) => output)).toEqual(expect.arrayContaining(['hidden']));
-    expect(result.notes.join()).toContain('came closest');
   });
 
   test('is not certified by too few samples, and says how many it would take', { timeout: 60_000 }, async () => {
@@ -163,12 +149,18 @@ describe('a search for latency', () => {
     expect(result.latency.kind).toBe('not-measured');
     expect(result.notes.join()).toContain('not measured');
     expect(result.outcome).toBe('held');
-    // Whatever won: it is no slower than the original, or it is the original.
-    const chosen = result.candidates.find((candidate) => candidate.chosen);
+    // Whichever won depends on the machine and on what else it does; that the choice follows from what was measured does not.
     const { here } = result.latency.kind === 'not-measured' ? result.latency : { here: undefined };
     expect(here?.cpu).not.toBe('');
-    if (chosen?.timing !== undefined && chosen.name !== 'untouched') {
-      expect(chosen.timing.run).toBeLessThanOrEqual(1.03 * (here?.original.run ?? 0));
+    const refused = result.refused.map(({ subject }) => subject);
+    const timed = result.candidates.filter(({ timing }) => timing !== undefined);
+    expect(timed.filter(({ chosen }) => chosen)).toHaveLength(1);
+    for (const { name, timing, holds, chosen, schemes } of timed) {
+      expect(holds).toBe(true);
+      const isUntouched = Object.keys(schemes).every((scheme) => scheme === 'fp32');
+      const isSlower = (timing?.run ?? 0) > 1.03 * (here?.original.run ?? 0);
+      expect(refused.includes(name)).toBe(isSlower && !isUntouched);
+      if (chosen) expect(refused).not.toContain(name);
     }
     // Ranges that no node needs do not get into the lock.
     const isStatic = result.plan.recipes.some(({ recipe }) => recipe.scheme === 'int8-static');
@@ -176,31 +168,44 @@ describe('a search for latency', () => {
   });
 });
 
-describe('preparations', () => {
-  test('are kept where they lower the noise, and refused where they do not', { timeout: 120_000 }, async () => {
-    const applied: string[] = [];
-    const preparation = (name: string, stage: Preparation['stage'], factor: number): Preparation => ({
-      name,
-      stage,
-      async apply({ plan, model }) {
-        applied.push(name);
-        const weights = new Map(plan.weights);
-        for (const value of model.graph.initializers) {
-          if (value.name !== 'w1' || value.initializer === undefined) continue;
-          const numbers = Float32Array.from(value.initializer.typed() as Float32Array, (weight) => weight * factor);
-          weights.set('w1', Tensor.fromTyped('float32', value.initializer.dims, numbers));
-        }
-        return { ...plan, weights };
-      },
-    });
-    const result = await searchRecipes({
+describe('a search in which nothing keeps the budget', () => {
+  const applied: string[] = [];
+  const preparation = (name: string, stage: Preparation['stage'], factor: number): Preparation => ({
+    name,
+    stage,
+    async apply({ plan, model }) {
+      applied.push(name);
+      // A model in which nothing else is changed stays untouched, and is no answer for size.
+      if (plan.recipes.length === 0) return plan;
+      const weights = new Map(plan.weights);
+      for (const value of model.graph.initializers) {
+        if (value.name !== 'w1' || value.initializer === undefined) continue;
+        const numbers = Float32Array.from(value.initializer.typed() as Float32Array, (weight) => weight * factor);
+        weights.set('w1', Tensor.fromTyped('float32', value.initializer.dims, numbers));
+      }
+      return { ...plan, weights };
+    },
+  });
+  let result: SearchResult;
+  beforeAll(async () => {
+    result = await searchRecipes({
       ...common,
-      schemes: ['int8-weight-only'],
-      budget: { metric: 'snr', min: 60 },
+      budget: { metric: 'snr', min: 140 },
+      schemes: ['fp32', 'int8-weight-only'],
       preparations: [preparation('louder', 'after', 1.5), preparation('nothing', 'always', 1)],
       checkpointFolder: null,
     });
+  });
+
+  test('says so, with what came closest and what broke it', () => {
     expect(result.outcome).toBe('not-held');
+    expect(result.evaluation.status).toBe('broken');
+    expect(result.plan.recipes.length).toBeGreaterThan(0);
+    expect(result.breaking.map(({ output }) => output)).toEqual(expect.arrayContaining(['hidden']));
+    expect(result.notes.join()).toContain('came closest');
+  });
+
+  test('keeps preparations where they lower the noise, and refuses them where they do not', () => {
     expect(applied).toContain('louder');
     expect(result.refused).toContainEqual({ subject: 'louder', reason: expect.stringContaining('it does not help') });
     expect(result.candidates.some(({ name }) => name.includes('louder'))).toBe(false);
