@@ -1,12 +1,11 @@
 /** `cdk-onnx benchmark`: latencies here, or of a deployed function on the CPU that it really has. */
-import { basename, join } from 'node:path';
-import type { Task } from '../artifact/manifest.js';
+import { basename, dirname, join } from 'node:path';
 import { formatBytes, formatLatency } from '../artifact/units.js';
 import { MODEL_JSON, readModelJson } from '../compiler/build/configuration.js';
 import type { Percentiles } from '../compiler/comparison/timing.js';
 import { ConfigurationError } from '../errors.js';
 import { benchmarkFunction, type FunctionBenchmark, type RequestTimes } from './benchmark/benchmark-function.js';
-import { benchmarkHere, type HereBenchmark } from './benchmark/benchmark-here.js';
+import { type BenchmarkData, benchmarkHere, type HereBenchmark } from './benchmark/benchmark-here.js';
 import type { Command } from './command.js';
 import { ARCHITECTURES, given, oneOf, wholeNumber } from './option-values.js';
 import { createProgress } from './progress.js';
@@ -50,7 +49,7 @@ export const benchmarkCommand: Command = {
         advice: 'For example `cdk-onnx benchmark models/faces`, or `cdk-onnx benchmark --function my-function:live`.',
       });
     }
-    const source = typeof data === 'string' ? { path: data, task: taskOf(options['model-json'], model) } : undefined;
+    const source = typeof data === 'string' ? { path: data, ...taskOf(options['model-json'], model) } : undefined;
     const progress = createProgress();
     const counted = (option: string, fallback: number, max: number) =>
       wholeNumber(`--${option}`, options[option] ?? fallback, { min: 1, max });
@@ -91,16 +90,20 @@ export const benchmarkCommand: Command = {
 };
 
 /** Of a model.json that is named, or of the model's own folder; else plain tensors. */
-function taskOf(modelJson: string | boolean | undefined, model: string | undefined): Task {
+function taskOf(modelJson: string | boolean | undefined, model: string | undefined): Omit<BenchmarkData, 'path'> {
   if (typeof modelJson === 'string') {
-    return readModelJson(basename(modelJson) === MODEL_JSON ? modelJson : join(modelJson, MODEL_JSON)).task;
+    return taskIn(basename(modelJson) === MODEL_JSON ? modelJson : join(modelJson, MODEL_JSON));
   }
   try {
-    return model === undefined ? { type: 'tensor' } : readModelJson(join(model, MODEL_JSON)).task;
+    return model === undefined ? { task: { type: 'tensor' } } : taskIn(join(model, MODEL_JSON));
   } catch (error) {
-    if (error instanceof ConfigurationError && error.code === 'MODEL_JSON_MISSING') return { type: 'tensor' };
+    if (error instanceof ConfigurationError && error.code === 'MODEL_JSON_MISSING') return { task: { type: 'tensor' } };
     throw error;
   }
+}
+
+function taskIn(path: string): Omit<BenchmarkData, 'path'> {
+  return { task: readModelJson(path).task, assets: dirname(path) };
 }
 
 function print<T>(benchmark: T, asJson: boolean, text: (benchmark: T) => string): void {

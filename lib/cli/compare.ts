@@ -1,8 +1,8 @@
 /** `cdk-onnx compare`: how far one model strays from another, on data of yours. */
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readArtifact } from '../artifact/artifact-folder.js';
-import type { Manifest, Signature, Task } from '../artifact/manifest.js';
+import { ASSETS_FOLDER, type Manifest, type Signature, type Task } from '../artifact/manifest.js';
 import { formatBytes, formatLatency } from '../artifact/units.js';
 import { MODEL_JSON, readModelJson } from '../compiler/build/configuration.js';
 import { signatureOf } from '../compiler/build/signature.js';
@@ -43,7 +43,7 @@ export const compareCommand: Command = {
     const [reference, candidate] = [await comparableModel(first), await comparableModel(second)];
     const about = await aboutTask(options['model-json'], [first, second]);
     const signature = await signatureFrom(reference, signal);
-    const data = await openDataSet(String(options.data), { task: about.task, signature, signal });
+    const data = await openDataSet(String(options.data), { ...about.source, signature, signal });
     const name = options.metric ?? about.metric;
     const limit = options.samples;
     const progress = createProgress();
@@ -52,7 +52,7 @@ export const compareCommand: Command = {
       signal,
       runs: wholeNumber('--runs', options.runs ?? DEFAULT_RUNS, { min: 0, max: 100_000 }),
       ...given({
-        metric: typeof name === 'string' ? metricFor(name, about.task, signature) : undefined,
+        metric: typeof name === 'string' ? metricFor(name, about.source.task, signature) : undefined,
         samples: limit === undefined ? undefined : wholeNumber('--samples', limit, { min: 1, max: 1e9 }),
       }),
       onProgress: stageProgress(progress),
@@ -62,22 +62,28 @@ export const compareCommand: Command = {
   },
 };
 
+/** A task and the folder of the files that it names. */
+interface TaskSource {
+  readonly task: Task;
+  readonly assets?: string;
+}
+
 /** The task that data is read for: that of model.json, else of an artifact among the models, else plain tensors. */
 async function aboutTask(
   modelJson: string | boolean | undefined,
   models: readonly string[],
-): Promise<{ readonly task: Task; readonly metric?: string }> {
+): Promise<{ readonly source: TaskSource; readonly metric?: string }> {
   if (typeof modelJson === 'string') {
     const path = basename(modelJson) === MODEL_JSON ? modelJson : join(modelJson, MODEL_JSON);
     const { task, optimize } = readModelJson(path);
-    return { task, ...given({ metric: optimize?.budget.metric }) };
+    return { source: { task, assets: dirname(path) }, ...given({ metric: optimize?.budget.metric }) };
   }
   for (const path of models) {
     if ((await stat(path)).isFile()) continue;
     const manifest: Manifest = await readArtifact(path);
-    return { task: manifest.task };
+    return { source: { task: manifest.task, assets: join(path, ASSETS_FOLDER) } };
   }
-  return { task: { type: 'tensor' } };
+  return { source: { task: { type: 'tensor' } } };
 }
 
 async function signatureFrom(model: ComparableModel, signal: AbortSignal): Promise<Signature> {

@@ -1,5 +1,5 @@
 /** Latencies of a deployed function, on the CPU that it really has. */
-import type { Architecture, Signature, Task } from '../../artifact/manifest.js';
+import type { Architecture, Signature } from '../../artifact/manifest.js';
 import { type Percentiles, percentiles } from '../../compiler/comparison/timing.js';
 import { openDataSet } from '../../compiler/data/open-data-set.js';
 import { sampleInputs } from '../../compiler/runtime/sample-inputs.js';
@@ -7,6 +7,7 @@ import { invocationCost, LAMBDA_PRICES } from '../../cost/lambda-prices.js';
 import { ConfigurationError, RuntimeError } from '../../errors.js';
 import { fromV2DataType } from '../../protocol/data-types.js';
 import type { NamedTensor } from '../../protocol/tensor.js';
+import type { BenchmarkData } from './benchmark-here.js';
 import { DeployedFunction } from './deployed-function.js';
 import { httpApiEvent, inferEvent } from './http-api-event.js';
 import { sendLoad } from './load.js';
@@ -19,7 +20,7 @@ export interface BenchmarkFunctionOptions {
   readonly requests: number;
   readonly concurrency: number;
   /** Samples to send; without them, made-up tensors of the model's signature. */
-  readonly data?: { readonly path: string; readonly task: Task };
+  readonly data?: BenchmarkData;
   readonly signal: AbortSignal;
   readonly onProgress?: (done: number, of: number) => void;
 }
@@ -183,10 +184,10 @@ function madeUpEvent(model: string, signature: Signature): string {
 async function dataEvents(
   model: string,
   signature: Signature,
-  { path, task }: { readonly path: string; readonly task: Task },
+  { path, ...source }: BenchmarkData,
   { requests, signal }: BenchmarkFunctionOptions,
 ): Promise<string[]> {
-  const data = await openDataSet(path, { task, signature, signal });
+  const data = await openDataSet(path, { ...source, signature, signal });
   const events: string[] = [];
   for await (const { steps } of data.read(data.ids.slice(0, requests))) {
     const tensors = Object.entries(steps[0] ?? {}).map(

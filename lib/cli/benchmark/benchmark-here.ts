@@ -15,6 +15,14 @@ import { openSession, type RuntimeSession } from '../../compiler/runtime/session
 import { ConfigurationError, RuntimeError } from '../../errors.js';
 import { given } from '../option-values.js';
 
+/** Samples in place of made-up inputs. */
+export interface BenchmarkData {
+  readonly path: string;
+  readonly task: Task;
+  /** Where the files lie that the task names. */
+  readonly assets?: string;
+}
+
 export interface BenchmarkHereOptions {
   /** A model file, an artifact, or a model's folder, which is built first. */
   readonly model: string;
@@ -24,7 +32,7 @@ export interface BenchmarkHereOptions {
   readonly opens: number;
   readonly threads: number;
   /** Its first sample is what is run; without it, made-up tensors. */
-  readonly data?: { readonly path: string; readonly task: Task };
+  readonly data?: BenchmarkData;
   readonly signal: AbortSignal;
   readonly onStep?: (name: string) => void;
 }
@@ -88,7 +96,7 @@ async function inputsFor(model: ComparableModel, { data, signal }: BenchmarkHere
   await using session = await openSession(model.path, { signal });
   const signature = signatureOf(session);
   if (data === undefined) return await madeUpInputs(session, withPictureSize(signature.inputs, model.task));
-  const set = await openDataSet(data.path, { task: data.task, signature, signal });
+  const set = await openDataSet(data.path, { ...data, signature, signal });
   const names = new Set(signature.inputs.map(({ name }) => name));
   for await (const { steps } of set.read(set.ids.slice(0, 1))) {
     return Object.fromEntries(Object.entries(steps[0] ?? {}).filter(([name]) => names.has(name)));
