@@ -17,6 +17,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileDigests } from '../../lib/artifact/file-digests.js';
 import { folderDigest } from '../../lib/artifact/folder-digest.js';
+import { LOCK_FILE, LOCK_WEIGHTS_FILE } from '../../lib/artifact/lock.js';
 import { onnxruntimeLayerFolder } from '../../lib/artifact/onnxruntime-package.js';
 import { installedClosure, readPackageLock } from '../support/package-lock.js';
 import { finished, missingForRegistryOnly, type RegistryOnly, registryOnly } from '../support/registry-only.js';
@@ -38,7 +39,7 @@ async function inApp(command: string, ...args: readonly string[]): Promise<strin
   return output;
 }
 
-/** models/faces with its file beside model.json: the package that ships it is ours to install, not the stranger's. */
+/** models/faces and its lock, with its file beside model.json: the package that ships it is ours to install, not the stranger's. */
 function copyExampleModel(): void {
   const target = join(app, 'models/faces');
   mkdirSync(target, { recursive: true });
@@ -46,6 +47,7 @@ function copyExampleModel(): void {
   const [, packageName = '', file = ''] = /^module:([^/]+)\/(.+)$/.exec(description.source) ?? [];
   copyFileSync(join(root, 'node_modules', packageName, file), join(target, 'faces.onnx'));
   writeFileSync(join(target, 'model.json'), JSON.stringify({ ...description, source: 'faces.onnx' }));
+  for (const name of [LOCK_FILE, LOCK_WEIGHTS_FILE]) copyFileSync(join(root, 'models/faces', name), join(target, name));
 }
 
 // Under CI a missing tool is a failure.
