@@ -1,21 +1,19 @@
 /** A plan that is there already, measured as a search measures what it chose: for a lock that is to be revalidated, for one explicit recipe. */
 
-import type { Measurement } from '../../artifact/lock.js';
 import type { Architecture, SessionSettings } from '../../artifact/manifest.js';
 import type { PreparedModel } from '../build/prepare.js';
 import type { DataSet, Feeds } from '../data/data-set.js';
 import type { Model } from '../ir/model.js';
 import type { Budget } from '../metrics/budget.js';
 import type { Certificate } from '../metrics/certificate.js';
-import { certify } from '../metrics/certify.js';
-import { type Evaluation, evaluate, evaluateOriginal } from '../metrics/evaluate.js';
 import type { Metric } from '../metrics/metric.js';
 import { asModelFile } from '../metrics/model-file.js';
-import { RecordedSet } from '../metrics/recorded-set.js';
 import { findNodes, keyText } from '../quantize/node-key.js';
 import { EMPTY_PLAN, type QuantizationPlan } from '../quantize/plan.js';
 import { writeCandidate } from '../quantize/search/candidate-file.js';
-import type { Goal, GroupResult, LatencyResult, NodeResult, SearchResult } from '../quantize/search/search-result.js';
+import { judgeFile } from '../quantize/search/judge-file.js';
+import { measurementsOf } from '../quantize/search/measurements.js';
+import type { Goal, LatencyResult, NodeResult, SearchResult } from '../quantize/search/search-result.js';
 import { cpuName, hostArchitecture, timeModels } from '../quantize/search/timing.js';
 import type { ModelData } from './model-data.js';
 
@@ -79,7 +77,7 @@ export async function measurePlan(options: MeasurePlanOptions): Promise<SearchRe
     nodes: nodesOf(model, plan, new Set(candidate.declined.map(({ node }) => node))),
     refused: candidate.declined.map(({ node, reason }) => ({ subject: node, reason })),
     breaking: [],
-    measured: measurements(metric, holdout.certificate, bytes, latency),
+    measured: measurementsOf(metric, holdout.certificate, bytes, latency),
     notes: [
       ...(isSynthetic ? ['The data is made up: nothing is certified.'] : []),
       ...(outcome === 'not-held' ? [] : outcome === 'held' ? [] : [`Not certified: ${holdout.certificate.reason}.`]),
@@ -93,37 +91,10 @@ export async function measurePlan(options: MeasurePlanOptions): Promise<SearchRe
   };
 }
 
-interface Judged {
-  readonly certificate: Certificate;
-  readonly groups: readonly GroupResult[];
-}
-
-async function judge(path: string, data: DataSet, options: MeasurePlanOptions): Promise<Judged> {
-  const { prepared, metric, budget, seed, signal, session, onStep } = options;
-  await using recorded = await RecordedSet.record(prepared.model, data, { signal });
-  const original = await evaluateOriginal(recorded, [metric]);
-  const candidate = await evaluate(path, recorded, {
-    metrics: [metric],
-    sessions: 2,
-    settings: session,
-    signal,
-    onProgress: onStep,
-  });
-  const of = (evaluation: Evaluation) => evaluation.observations.get(metric.name) ?? [];
-  const certificate = certify(metric, budget, of(original), of(candidate), { seed, isSynthetic: data.isSynthetic });
-  const names = [...new Set(candidate.groups.map((group) => group ?? ''))].sort();
-  const groups = names.map((group) => {
-    const part = (list: readonly Float64Array[]) =>
-      list.filter((_, index) => (candidate.groups[index] ?? '') === group);
-    const mine = part(of(candidate));
-    return {
-      group,
-      samples: mine.length,
-      value: metric.aggregate(mine),
-      original: metric.aggregate(part(of(original))),
-    };
-  });
-  return { certificate, groups: names.length > 1 ? groups : [] };
+function judge(path: string, data: DataSet, options: MeasurePlanOptions) {
+  const { prepared, metric, budget, session, seed, signal, onStep } = options;
+  const original = prepared.model;
+  return judgeFile(path, { original, data, metric, budget, settings: session, seed, signal, onProgress: onStep });
 }
 
 function outcomeOf(evaluation: Certificate, holdout: Certificate, isSynthetic: boolean): SearchResult['outcome'] {
@@ -181,29 +152,3 @@ function nodesOf(model: Model, plan: QuantizationPlan, declined: ReadonlySet<str
     alternatives: [],
   }));
 }
-
-/** In the words of a search, which wrote the lock before. */
-function measurements(
-  metric: Metric,
-  certificate: Certificate,
-  bytes: SearchResult['bytes'],
-  latency: LatencyResult,
-): Measurement[] {
-  const times = latency.kind === 'measured' ? latency : latency.here;
-  const timed = (name: string, timing: LatencyTiming, cpu: string): Measurement[] => [
-    { metric: `${name} run`, value: timing.run, unit: 'ms', cpu },
-    { metric: `${name} open`, value: timing.open, unit: 'ms', cpu },
-    { metric: `${name} first run`, value: timing.firstRun, unit: 'ms', cpu },
-  ];
-  return [
-    { metric: 'size', value: bytes.chosen, unit: 'bytes' },
-    { metric: 'original size', value: bytes.original, unit: 'bytes' },
-    { metric: metric.name, value: certificate.value, unit: metric.unit },
-    { metric: `original ${metric.name}`, value: certificate.original, unit: metric.unit },
-    ...(times === undefined
-      ? []
-      : [...timed('chosen', times.chosen, times.cpu), ...timed('original', times.original, times.cpu)]),
-  ];
-}
-
-type LatencyTiming = Extract<LatencyResult, { kind: 'measured' }>['original'];

@@ -1,15 +1,15 @@
 /** Puts together what a search found. */
 import { statSync } from 'node:fs';
-import type { Measurement } from '../../../artifact/lock.js';
 import type { Certificate } from '../../metrics/certificate.js';
 import { decibels } from '../../metrics/differences.js';
 import type { Metric } from '../../metrics/metric.js';
 import { keyText } from '../node-key.js';
 import type { QuantizationPlan } from '../plan.js';
 import type { Finalists } from './measure-finalists.js';
+import { measurementsOf } from './measurements.js';
 import type { UnitOptions } from './options-of-units.js';
 import type { SearchOptions } from './search-options.js';
-import type { CandidateResult, LatencyResult, NodeResult, Refusal, SearchResult, Timing } from './search-result.js';
+import type { CandidateResult, LatencyResult, NodeResult, Refusal, SearchResult } from './search-result.js';
 import { cpuName, hostArchitecture } from './timing.js';
 import type { Unit } from './units.js';
 import type { Candidate, Workbench } from './workbench.js';
@@ -147,29 +147,6 @@ function breakingOf({ measured, finalists }: ResultParts): SearchResult['breakin
     .sort((one, other) => other.noise - one.noise)
     .slice(0, MOST_BREAKING)
     .flatMap(({ unit }) => unit.unit.keys);
-}
-
-function measurementsOf(
-  metric: Metric,
-  certificate: Certificate,
-  bytes: SearchResult['bytes'],
-  latency: LatencyResult,
-): Measurement[] {
-  const times = latency.kind === 'measured' ? latency : latency.here;
-  const timing = (name: string, { run, open, firstRun }: Timing, cpu: string): Measurement[] => [
-    { metric: `${name} run`, value: run, unit: 'ms', cpu },
-    { metric: `${name} open`, value: open, unit: 'ms', cpu },
-    { metric: `${name} first run`, value: firstRun, unit: 'ms', cpu },
-  ];
-  return [
-    { metric: 'size', value: bytes.chosen, unit: 'bytes' },
-    { metric: 'original size', value: bytes.original, unit: 'bytes' },
-    { metric: metric.name, value: certificate.value, unit: metric.unit },
-    { metric: `original ${metric.name}`, value: certificate.original, unit: metric.unit },
-    ...(times === undefined
-      ? []
-      : [...timing('chosen', times.chosen, times.cpu), ...timing('original', times.original, times.cpu)]),
-  ];
 }
 
 function notesOf(

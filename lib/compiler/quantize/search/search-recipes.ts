@@ -7,18 +7,15 @@ import { ConfigurationError } from '../../../errors.js';
 import type { DataSet, Feeds } from '../../data/data-set.js';
 import type { Model } from '../../ir/model.js';
 import { printModel } from '../../ir/print.js';
-import { certify } from '../../metrics/certify.js';
-import { type Evaluation, evaluate, evaluateOriginal } from '../../metrics/evaluate.js';
-import type { Metric } from '../../metrics/metric.js';
 import { metricFor } from '../../metrics/metric-for.js';
 import { asModelFile } from '../../metrics/model-file.js';
 import { RecordedSet } from '../../metrics/recorded-set.js';
 import { halvesOf, shuffle } from '../../metrics/subset.js';
 import { openSession } from '../../runtime/session.js';
-import type { QuantizationPlan } from '../plan.js';
 import { writeCandidate } from './candidate-file.js';
 import { findPlan } from './find-plan.js';
 import { defaultCheckpointFolder, Journal } from './journal.js';
+import { judgeFile } from './judge-file.js';
 import { measureFinalists } from './measure-finalists.js';
 import { prepareSearch } from './prepare-search.js';
 import { resultOf } from './result-of.js';
@@ -77,7 +74,16 @@ export async function searchRecipes(options: SearchOptions): Promise<SearchResul
   const finalists = await measureFinalists({ bench, search: options, found, feeds });
 
   bench.stage('reading the holdout, once');
-  const judged = await judge(model, finalists.chosen.plan, holdoutData, metric, options, signal);
+  await using chosen = await writeCandidate(model, finalists.chosen.plan, { stripNames: options.stripNames ?? false });
+  const judged = await judgeFile(chosen.path, {
+    original: model,
+    data: holdoutData,
+    metric,
+    budget: options.budget,
+    settings: finalists.session,
+    seed,
+    signal,
+  });
   journal.forget();
   return resultOf({
     search: options,
@@ -142,41 +148,4 @@ function identityOf(options: SearchOptions, data: readonly DataSet[]): Json {
     seed: options.seed ?? 1,
   };
   return facts as unknown as Json;
-}
-
-interface Judged {
-  readonly certificate: SearchResult['certificate'];
-  readonly groups: SearchResult['groups'];
-}
-
-async function judge(
-  model: Model,
-  plan: QuantizationPlan,
-  holdout: DataSet,
-  metric: Metric,
-  options: SearchOptions,
-  signal: AbortSignal,
-): Promise<Judged> {
-  await using recorded = await RecordedSet.record(model, holdout, { signal });
-  await using file = await writeCandidate(model, plan, { stripNames: options.stripNames ?? false });
-  const original = await evaluateOriginal(recorded, [metric]);
-  const candidate = await evaluate(file.path, recorded, { metrics: [metric], sessions: 2, signal });
-  const of = (evaluation: Evaluation) => evaluation.observations.get(metric.name) ?? [];
-  const certificate = certify(metric, options.budget, of(original), of(candidate), {
-    seed: options.seed ?? 1,
-    isSynthetic: holdout.isSynthetic,
-  });
-  const names = [...new Set(candidate.groups.map((group) => group ?? ''))].sort();
-  const groups = names.map((group) => {
-    const part = (list: readonly Float64Array[]) =>
-      list.filter((_, index) => (candidate.groups[index] ?? '') === group);
-    const mine = part(of(candidate));
-    return {
-      group,
-      samples: mine.length,
-      value: metric.aggregate(mine),
-      original: metric.aggregate(part(of(original))),
-    };
-  });
-  return { certificate, groups: names.length > 1 ? groups : [] };
 }
