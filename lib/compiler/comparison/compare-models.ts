@@ -3,10 +3,11 @@ import { ConfigurationError } from '../../errors.js';
 import type { DataSet, Feeds, Sample } from '../data/data-set.js';
 import type { Metric, Outputs } from '../metrics/metric.js';
 import { runSample } from '../metrics/run-sample.js';
+import { cpuName } from '../runtime/host.js';
 import { openSession, type RuntimeSession } from '../runtime/session.js';
 import type { ComparableModel } from './comparable-model.js';
 import { type OutputComparison, OutputDifferences } from './output-differences.js';
-import { cpuName, type ModelTimes, percentiles, timeModels } from './timing.js';
+import { type ModelTimes, percentiles, timeModels } from './timing.js';
 
 export interface CompareOptions {
   readonly data: DataSet;

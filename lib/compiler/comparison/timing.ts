@@ -1,5 +1,4 @@
 /** How long models take on this machine, each in a child process of its own with one thread, in turn. */
-import { cpus } from 'node:os';
 import type { Feeds } from '../data/data-set.js';
 import { openSession, type RuntimeSession } from '../runtime/session.js';
 import type { ComparableModel } from './comparable-model.js';
@@ -98,9 +97,4 @@ export function percentiles(values: readonly number[]): Percentiles {
     mean: sum / sorted.length,
     count: sorted.length,
   };
-}
-
-/** `Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz`; latencies mean nothing without it. */
-export function cpuName(): string {
-  return cpus()[0]?.model.trim().replace(/\s+/g, ' ') || 'unknown CPU';
 }

@@ -1,24 +1,18 @@
-/** Parts of a data set, as data sets of their own. */
-import { createHash } from 'node:crypto';
+/** Parts of a data set by chance. */
 import type { DataSet } from '../data/data-set.js';
+import { subset } from '../data/subset.js';
 import { randomNumbers } from '../runtime/sample-inputs.js';
-
-/** Those samples, in the set's order. Its digest says which part of what it is. */
-export function subsetOf(data: DataSet, ids: readonly string[]): DataSet {
-  const wanted = new Set(ids);
-  const kept = data.ids.filter((id) => wanted.has(id));
-  const { isSynthetic, carried } = data;
-  const digest = createHash('sha256')
-    .update(JSON.stringify([data.digest, kept]))
-    .digest('hex');
-  return { ids: kept, digest, isSynthetic, carried, read: (some = kept) => data.read(some) };
-}
 
 /** Two parts without a common sample, the same for a seed; the first has the larger half. */
 export function halvesOf(data: DataSet, seed: number): readonly [DataSet, DataSet] {
   const shuffled = shuffle(data.ids, seed);
   const middle = Math.ceil(shuffled.length / 2);
-  return [subsetOf(data, shuffled.slice(0, middle)), subsetOf(data, shuffled.slice(middle))];
+  const part = (ids: ReadonlySet<string>) =>
+    subset(
+      data,
+      data.ids.filter((id) => ids.has(id)),
+    );
+  return [part(new Set(shuffled.slice(0, middle))), part(new Set(shuffled.slice(middle)))];
 }
 
 /** Fisher and Yates. */

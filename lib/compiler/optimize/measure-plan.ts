@@ -14,7 +14,8 @@ import { writeCandidate } from '../quantize/search/candidate-file.js';
 import { judgeFile } from '../quantize/search/judge-file.js';
 import { measurementsOf } from '../quantize/search/measurements.js';
 import type { Goal, LatencyResult, NodeResult, SearchResult } from '../quantize/search/search-result.js';
-import { cpuName, hostArchitecture, timeModels } from '../quantize/search/timing.js';
+import { timeModels } from '../quantize/search/timing.js';
+import { cpuName, hostArchitecture } from '../runtime/host.js';
 import type { ModelData } from './model-data.js';
 
 export interface MeasurePlanOptions {

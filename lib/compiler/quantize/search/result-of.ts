@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import type { Certificate } from '../../metrics/certificate.js';
 import { decibels } from '../../metrics/differences.js';
 import type { Metric } from '../../metrics/metric.js';
+import { cpuName, hostArchitecture } from '../../runtime/host.js';
 import { keyText } from '../node-key.js';
 import type { QuantizationPlan } from '../plan.js';
 import type { Finalists } from './measure-finalists.js';
@@ -10,7 +11,6 @@ import { measurementsOf } from './measurements.js';
 import type { UnitOptions } from './options-of-units.js';
 import type { SearchOptions } from './search-options.js';
 import type { CandidateResult, LatencyResult, NodeResult, Refusal, SearchResult } from './search-result.js';
-import { cpuName, hostArchitecture } from './timing.js';
 import type { Unit } from './units.js';
 import type { Candidate, Workbench } from './workbench.js';
 

@@ -11,6 +11,7 @@ import { metricFor } from '../../metrics/metric-for.js';
 import { asModelFile } from '../../metrics/model-file.js';
 import { RecordedSet } from '../../metrics/recorded-set.js';
 import { halvesOf, shuffle } from '../../metrics/subset.js';
+import { cpuName } from '../../runtime/host.js';
 import { openSession } from '../../runtime/session.js';
 import { writeCandidate } from './candidate-file.js';
 import { findPlan } from './find-plan.js';
@@ -21,7 +22,6 @@ import { prepareSearch } from './prepare-search.js';
 import { resultOf } from './result-of.js';
 import type { SearchOptions } from './search-options.js';
 import type { SearchResult } from './search-result.js';
-import { cpuName } from './timing.js';
 import { unitsOf } from './units.js';
 import { Workbench } from './workbench.js';
 

@@ -1,6 +1,5 @@
 /** How long models take to open and to run, side by side: in turn, in processes of their own, medians. */
-import { cpus } from 'node:os';
-import type { Architecture, SessionSettings } from '../../../artifact/manifest.js';
+import type { SessionSettings } from '../../../artifact/manifest.js';
 import type { Feeds } from '../../data/data-set.js';
 import { openSession } from '../../runtime/session.js';
 import type { Timing } from './search-result.js';
@@ -57,14 +56,4 @@ export function median(values: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
-}
-
-/** As the system names it. */
-export function cpuName(): string {
-  return cpus()[0]?.model.trim() || 'unknown CPU';
-}
-
-export function hostArchitecture(): Architecture | undefined {
-  if (process.arch === 'arm64') return 'arm64';
-  return process.arch === 'x64' ? 'x86_64' : undefined;
 }

@@ -12,7 +12,7 @@ import type { Preparation } from '../../../../lib/compiler/quantize/search/prepa
 import type { SearchOptions } from '../../../../lib/compiler/quantize/search/search-options.js';
 import { searchRecipes } from '../../../../lib/compiler/quantize/search/search-recipes.js';
 import type { SearchProgress, SearchResult } from '../../../../lib/compiler/quantize/search/search-result.js';
-import { hostArchitecture } from '../../../../lib/compiler/quantize/search/timing.js';
+import { hostArchitecture } from '../../../../lib/compiler/runtime/host.js';
 import { inferTypes } from '../../../../lib/compiler/runtime/infer-types.js';
 import { memoryDataSet } from '../../../support/memory-data-set.js';
 import { ModelBuilder } from '../../../support/model-builder.js';
