@@ -13,11 +13,12 @@ describe('the memory of a command', () => {
   it('is that of all processes that come of it', async () => {
     const run = (...megabytes: number[]) =>
       runTree(process.execPath, ['-e', HOLD, ...megabytes.map(String)], { watchMemory: true });
-    const [both, outer] = [await run(100, 100), await run(1, 100)];
+    const [both, outer] = [await run(200, 100), await run(1, 100)];
     expect(both.code).toBe(0);
-    expect(both.stdout).toBe('100000000');
-    expect(both.peakBytes - outer.peakBytes).toBeGreaterThan(80e6);
-    expect(both.peakBytes - outer.peakBytes).toBeLessThan(120e6);
+    expect(both.stdout).toBe('200000000');
+    // What a Node of its own takes varies by some 20 MB.
+    expect(both.peakBytes - outer.peakBytes).toBeGreaterThan(140e6);
+    expect(both.peakBytes - outer.peakBytes).toBeLessThan(260e6);
     expect(outer.peakBytes).toBeGreaterThan(100e6);
   });
 

@@ -6,6 +6,7 @@ import { Node } from '../../../lib/compiler/ir/node.js';
 import { Value } from '../../../lib/compiler/ir/value.js';
 import { removeDeadNodes } from '../../../lib/compiler/passes/remove-dead-nodes.js';
 import { readOnnx } from '../../../lib/compiler/readers/onnx.js';
+import { cpuMilliseconds } from '../../support/cpu-time.js';
 import { expectEquivalent, expectEquivalentOnRandomGraphs } from '../../support/expect-equivalent.js';
 import { ModelBuilder } from '../../support/model-builder.js';
 import { realModelFeeds } from '../../support/real-model-feeds.js';
@@ -88,15 +89,13 @@ describe('remove dead nodes', () => {
     expect(model.functions.map(({ name }) => name)).toEqual(['Outer', 'Inner']);
   });
 
-  it('goes through 100,000 nodes in a chain', () => {
+  it('goes through 100,000 nodes in a chain', async () => {
     const b = new ModelBuilder(17);
     let x = b.input('x', [1]);
     const end = b.add('Neg', [x]);
     for (let index = 0; index < 100_000; index++) x = b.add('Relu', [x]);
     const model = b.finish([end]);
-    const start = performance.now();
-    removeDeadNodes().run(model);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(await cpuMilliseconds(() => removeDeadNodes().run(model))).toBeLessThan(10_000);
     expect(model.graph.nodes).toHaveLength(1);
   });
 

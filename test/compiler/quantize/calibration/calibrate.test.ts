@@ -5,6 +5,7 @@ import { modelToBytes } from '../../../../lib/compiler/ir/serialization/write.js
 import { type CalibrateOptions, calibrate } from '../../../../lib/compiler/quantize/calibration/calibrate.js';
 import { inferTypes } from '../../../../lib/compiler/runtime/infer-types.js';
 import { dataSet, floats, floatValues, prepared } from '../../../support/calibration-data.js';
+import { leastOf } from '../../../support/least-of.js';
 import { ModelBuilder } from '../../../support/model-builder.js';
 import { randomFloats } from '../../../support/random-numbers.js';
 import { refusalOf } from '../../../support/refusal.js';
@@ -156,7 +157,9 @@ describe('memory', () => {
       const options = { values: ['x', 'doubled', 'y', 'z'], threads: 1 };
       return (await calibrate(model, dataSet(samples), options)).peakBytes / 1e6;
     };
-    const [few, many] = [await peak(10), await peak(1000)];
-    expect(many - few).toBeLessThan(50);
+    const few = await leastOf(2, () => peak(10));
+    const many = await leastOf(2, () => peak(1000));
+    // All samples together are 262 MB.
+    expect(many - few).toBeLessThan(100);
   });
 });
