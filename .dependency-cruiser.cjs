@@ -15,7 +15,14 @@ const rooms = {
     'lib/compiler/ir',
   ],
   'lib/compiler/passes': ['lib/errors', 'lib/compiler/ir', 'lib/compiler/runtime'],
-  'lib/compiler/readers': ['lib/errors', 'lib/compiler/formats', 'lib/compiler/ir', 'lib/compiler/passes'],
+  'lib/compiler/lowering': ['lib/errors', 'lib/compiler/ir', 'lib/compiler/passes'],
+  'lib/compiler/readers': [
+    'lib/errors',
+    'lib/compiler/formats',
+    'lib/compiler/ir',
+    'lib/compiler/passes',
+    'lib/compiler/lowering',
+  ],
   'lib/compiler/data': ['lib/errors', 'lib/artifact', 'lib/tasks', 'lib/compiler/ir', 'lib/compiler/runtime'],
   'lib/compiler/metrics': [
     'lib/errors',
