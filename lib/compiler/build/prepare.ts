@@ -8,6 +8,7 @@ import { type PassesResult, runPasses } from '../passes/pass.js';
 import { lossless, normalize } from '../passes/presets.js';
 import { readModel } from '../readers/read-model.js';
 import { inferTypes } from '../runtime/infer-types.js';
+import { expectSession } from '../runtime/session.js';
 import { type ModelFolder, readModelFolder } from './configuration.js';
 
 export interface PrepareOptions {
@@ -38,6 +39,7 @@ export async function prepareFolder(folder: ModelFolder, options: PrepareOptions
   };
   const { configuration, source } = folder;
   step(`reading ${configuration.source}`);
+  expectSession();
   const model = await readModel(source);
   validate(model);
   const frozen = model.graph.inputs.filter(({ name }) => configuration.inputs[name]?.value !== undefined);
@@ -46,6 +48,8 @@ export async function prepareFolder(folder: ModelFolder, options: PrepareOptions
   const normalized = await runPasses(model, normalize({ inputs: configuration.inputs }));
   step('asking onnxruntime for types and shapes');
   await inferTypes(model, options.signal === undefined ? {} : { signal: options.signal });
+  // What is made of the graph is run, whoever asked for it.
+  expectSession();
   const unfused = configuration.gpu === undefined ? undefined : copyModel(model);
   step('rewriting the graph without loss');
   const rewritten = await runPasses(model, lossless());
