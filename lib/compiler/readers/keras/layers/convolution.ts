@@ -10,7 +10,7 @@ import {
 import type { WindowOptions } from '../../../lowering/sliding-window.js';
 import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
 import { activated } from './activation.js';
-import { firstInput } from './call-tensors.js';
+import { onlyInput } from '../only-input.js';
 import { dataFormatOf, paddingOf } from './spatial.js';
 
 export const convolutionLayers: LayerTable = {
@@ -67,7 +67,7 @@ function layer<Name extends string>(
 ): LayerLowering {
   return (call) => {
     const { builder, config } = call;
-    const x = firstInput(call).value;
+    const x = onlyInput(call).value;
     const usesBias = config.boolean('use_bias', true);
     const tensors: Readonly<Record<string, Tensor>> = call.weights.take(usesBias ? [...kernels, 'bias'] : kernels);
     const values = Object.fromEntries(

@@ -1,7 +1,7 @@
 /** Keras's layers that add zeros around a tensor, or cut its border off. */
 import { crop, pad } from '../../../lowering/padding.js';
 import type { LayerLowering, LayerTable } from '../layer.js';
-import { firstInput } from './call-tensors.js';
+import { onlyInput } from '../only-input.js';
 import { dataFormatOf, widthsOf, withOuter } from './spatial.js';
 
 export const paddingLayers: LayerTable = {
@@ -17,13 +17,13 @@ export const paddingLayers: LayerTable = {
 function zeroPadding(rank: number): LayerLowering {
   return (call) => {
     const widths = withOuter(widthsOf(call.config, 'padding', rank, 1), dataFormatOf(call.config));
-    return [{ value: pad(call.builder, firstInput(call).value, widths) }];
+    return [{ value: pad(call.builder, onlyInput(call).value, widths) }];
   };
 }
 
 function cropping(rank: number, fallback: number): LayerLowering {
   return (call) => {
     const widths = withOuter(widthsOf(call.config, 'cropping', rank, fallback), dataFormatOf(call.config));
-    return [{ value: crop(call.builder, firstInput(call).value, widths) }];
+    return [{ value: crop(call.builder, onlyInput(call).value, widths) }];
   };
 }

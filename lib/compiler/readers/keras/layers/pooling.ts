@@ -7,7 +7,7 @@ import { adaptivePool, globalPool, type PoolKind, pool } from '../../../lowering
 import { unsqueeze } from '../../../lowering/rearrange.js';
 import { reduce } from '../../../lowering/reduce.js';
 import type { LayerLowering, LayerTable } from '../layer.js';
-import { firstInput } from './call-tensors.js';
+import { onlyInput } from '../only-input.js';
 import { dataFormatOf, paddingOf } from './spatial.js';
 
 export const poolingLayers: LayerTable = Object.fromEntries(
@@ -30,7 +30,7 @@ function poolLayer(kind: PoolKind, rank: number): LayerLowering {
   return (call) => {
     const { builder, config } = call;
     const sizes = config.integers('pool_size', rank, Array(rank).fill(2));
-    const value = pool(builder, kind, firstInput(call).value, sizes, {
+    const value = pool(builder, kind, onlyInput(call).value, sizes, {
       strides: config.has('strides') ? config.integers('strides', rank) : sizes,
       padding: paddingOf(config),
       dataFormat: dataFormatOf(config),
@@ -42,7 +42,7 @@ function poolLayer(kind: PoolKind, rank: number): LayerLowering {
 function adaptiveLayer(kind: PoolKind, rank: number): LayerLowering {
   return (call) => {
     const { builder, config } = call;
-    const value = adaptivePool(builder, kind, firstInput(call).value, config.integers('output_size', rank), {
+    const value = adaptivePool(builder, kind, onlyInput(call).value, config.integers('output_size', rank), {
       dataFormat: dataFormatOf(config),
     });
     return [{ value }];
@@ -52,7 +52,7 @@ function adaptiveLayer(kind: PoolKind, rank: number): LayerLowering {
 function globalLayer(kind: PoolKind): LayerLowering {
   return (call) => {
     const { builder, config } = call;
-    const x = firstInput(call).value;
+    const x = onlyInput(call).value;
     const options = { dataFormat: dataFormatOf(config), keepDims: config.boolean('keepdims', false) };
     const mask = call.inputs[0]?.mask;
     // Of Keras's global pools, GlobalAveragePooling1D alone reads the mask.

@@ -7,7 +7,7 @@ import { type Interpolation, resize } from '../../../lowering/resize.js';
 import { staticSize } from '../../../lowering/shape.js';
 import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
 import type { LayerConfig } from '../layer-config.js';
-import { firstInput } from './call-tensors.js';
+import { onlyInput } from '../only-input.js';
 import { dataFormatOf, pictureAxes } from './spatial.js';
 
 export const resizingLayers: LayerTable = {
@@ -44,14 +44,14 @@ function upSampling(rank: number): LayerLowering {
     const factors = config.integers('size', rank, Array(rank).fill(2));
     const interpolation = rank === 2 ? interpolationOf(config, 'nearest') : 'nearest';
     const options = { interpolation, halfPixelCenters: true, dataFormat: dataFormatOf(config) };
-    return [{ value: resize(builder, firstInput(call).value, { factors }, options) }];
+    return [{ value: resize(builder, onlyInput(call).value, { factors }, options) }];
   };
 }
 
 /** Keras 3 keeps whole numbers whole: it rounds half to even, and clips. Keras 2 makes them float32. */
 function resizing(call: LayerCall): ReturnType<LayerLowering> {
   const { builder, config } = call;
-  const x = firstInput(call).value;
+  const x = onlyInput(call).value;
   const dataFormat = dataFormatOf(config);
   const size = [config.number('height'), config.number('width')] as const;
   const axes = pictureAxes(4, dataFormat);
@@ -91,7 +91,7 @@ function cropping(call: LayerCall): ReturnType<LayerLowering> {
   const dataFormat = dataFormatOf(config);
   const size = [config.number('height'), config.number('width')] as const;
   const axes = pictureAxes(4, dataFormat);
-  const x = asFloat(builder, firstInput(call).value);
+  const x = asFloat(builder, onlyInput(call).value);
   const isSmaller = axes.some((axis, index) => (staticSize(x, axis) ?? Number.POSITIVE_INFINITY) < Number(size[index]));
   if (!isSmaller) return [{ value: centerCrop(builder, x, axes, size) }];
   const cropped = cropToAspectRatio(builder, x, axes, size);
