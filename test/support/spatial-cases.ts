@@ -100,7 +100,8 @@ function openShape(name: string, dims: readonly number[], openness: Openness): D
   if (openness === 'none') return [...dims];
   const channels = name.endsWith('_first') ? 1 : dims.length - 1;
   return dims.map((size, axis) => {
-    if (axis === 0) return 'N';
+    // Not the same for all, for they have batches of different sizes.
+    if (axis === 0) return `${name}_N`;
     return openness === 'sizes' && axis !== channels ? `${name}_dim${axis}` : size;
   });
 }

@@ -9,8 +9,8 @@ import {
 } from '../../../lowering/convolution.js';
 import type { WindowOptions } from '../../../lowering/sliding-window.js';
 import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
-import { activated } from './activation.js';
 import { onlyInput } from '../only-input.js';
+import { activated } from './activation.js';
 import { dataFormatOf, paddingOf } from './spatial.js';
 
 export const convolutionLayers: LayerTable = {
