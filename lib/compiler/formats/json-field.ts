@@ -12,20 +12,6 @@ export class JsonField {
     this.path = path;
   }
 
-  /** @throws ModelFormatError JSON_SYNTAX */
-  static parse(text: string, path = ''): JsonField {
-    try {
-      return new JsonField(JSON.parse(text), path);
-    } catch (cause) {
-      throw new ModelFormatError({
-        code: 'JSON_SYNTAX',
-        message: `${path || 'The file'} is not valid JSON: ${cause instanceof Error ? cause.message : String(cause)}.`,
-        advice: 'The file is incomplete or damaged. Download or export it again.',
-        cause,
-      });
-    }
-  }
-
   /** Whether there is something, other than null. */
   get exists(): boolean {
     return this.value !== undefined && this.value !== null;

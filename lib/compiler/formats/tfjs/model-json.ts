@@ -2,6 +2,7 @@
 import { dirname, resolve } from 'node:path';
 import { ModelFormatError } from '../../../errors.js';
 import { readWholeFile } from '../file.js';
+import { parseJsonBytes } from '../json.js';
 import { JsonField } from '../json-field.js';
 import { ExternalDataFolder } from '../onnx/external-data.js';
 import { readWeights, type TfjsWeights } from './weights-manifest.js';
@@ -23,12 +24,12 @@ const MAX_JSON_BYTES = 2 ** 28;
 
 /**
  * Reads model.json and the shards beside it.
- * @throws ModelFormatError JSON_SYNTAX, JSON_FIELD, TFJS_TOPOLOGY (there is none, or it is of neither kind), what reading files throws,
+ * @throws ModelFormatError JSON_INVALID, JSON_DEPTH, JSON_FIELD, TFJS_TOPOLOGY (there is none, or it is of neither kind), what reading files throws,
  * and what `readWeights` throws
  */
 export async function readTfjsModel(path: string): Promise<TfjsModelFile> {
   const bytes = await readWholeFile(path, MAX_JSON_BYTES);
-  const document = JsonField.parse(new TextDecoder().decode(bytes));
+  const document = new JsonField(parseJsonBytes(bytes, 'model.json'), '');
   const kind = kindOf(document);
   if (kind === undefined) throw withoutTopology(document);
   const weights = readWeights(document.field('weightsManifest'), new ExternalDataFolder(dirname(resolve(path))));
