@@ -63,9 +63,9 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: starts('7z\xbc\xaf\x27\x1c'),
   },
   {
-    refusal: 'TensorFlow SavedModel folders are not supported yet',
-    advice: `${CONVERT} (tf2onnx --saved-model).`,
-    matches: ({ entries }) => entries.includes('saved_model.pb') || entries.includes('saved_model.pbtxt'),
+    refusal: 'TensorFlow SavedModels in text form (saved_model.pbtxt) are not supported',
+    advice: 'Save the model in binary form, as TensorFlow does by default.',
+    matches: ({ entries }) => entries.includes('saved_model.pbtxt'),
   },
   {
     refusal: 'Core ML packages are not supported',
@@ -76,11 +76,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     refusal: 'this is a folder',
     advice: NO_MODEL,
     matches: ({ kind }) => kind === 'folder',
-  },
-  {
-    refusal: 'TensorFlow SavedModel files are not supported yet',
-    advice: `${CONVERT} (tf2onnx --saved-model, with the folder around it).`,
-    matches: ({ head }) => head[0] === 0x08 && head[1] === 0x01 && head[2] === 0x12 && isNestedMessage(head, 3),
   },
   {
     refusal: 'Core ML models are not supported',
