@@ -12,10 +12,11 @@ import { type LocatedModel, locateModel } from './locate-model.js';
 import { onnxReader } from './onnx.js';
 import type { Reader } from './reader.js';
 import { refusedFormats } from './refused-formats.js';
+import { savedModelReader } from './saved-model.js';
 import { type ModelSource, openSource } from './source.js';
 
 /** The first that matches reads. */
-export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader];
+export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader, savedModelReader];
 
 export interface OpenModelOptions {
   /** Stops the unpacking of an archive. */

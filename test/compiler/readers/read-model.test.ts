@@ -93,11 +93,6 @@ describe('refused by name', () => {
       'weights without a model topology',
     ],
     ['weights, paths first', '[ {"paths": ["shard1"], "weights": []} ]', 'weights without a model topology'],
-    [
-      'SavedModel',
-      new Uint8Array([8, 1, ...message(2, ...message(1, ...message(1, ...long)))]),
-      'TensorFlow SavedModel files are not supported yet',
-    ],
     ['Core ML', new Uint8Array([8, 7, ...message(2, ...message(1, ...long))]), 'Core ML models'],
     [
       'a frozen graph',
@@ -128,7 +123,7 @@ describe('refused by name', () => {
 
   test('folders: a SavedModel, a Core ML package, any other', async () => {
     for (const [name, entries, expected] of [
-      ['saved', ['saved_model.pb', 'variables'], 'TensorFlow SavedModel folders are not supported yet'],
+      ['saved', ['saved_model.pbtxt', 'variables'], 'TensorFlow SavedModels in text form'],
       ['core', ['Manifest.json', 'Data'], 'Core ML packages'],
       ['other', ['model.onnx'], 'this is a folder'],
     ] as const) {
