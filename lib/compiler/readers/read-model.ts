@@ -6,6 +6,7 @@ import { CdkOnnxError, ModelFormatError } from '../../errors.js';
 import { unpackArchive } from '../formats/archive/unpack.js';
 import { notAFile } from '../formats/file.js';
 import type { Model } from '../ir/model.js';
+import { frozenGraphReader } from './frozen-graph.js';
 import { kerasReader } from './keras.js';
 import { kerasHdf5Reader } from './keras-h5.js';
 import { type LocatedModel, locateModel } from './locate-model.js';
@@ -14,9 +15,17 @@ import type { Reader } from './reader.js';
 import { refusedFormats } from './refused-formats.js';
 import { savedModelReader } from './saved-model.js';
 import { type ModelSource, openSource } from './source.js';
+import { tfjsGraphReader } from './tfjs-graph.js';
 
 /** The first that matches reads. */
-export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader, savedModelReader];
+export const readers: readonly Reader[] = [
+  onnxReader,
+  kerasReader,
+  kerasHdf5Reader,
+  tfjsGraphReader,
+  savedModelReader,
+  frozenGraphReader,
+];
 
 export interface OpenModelOptions {
   /** Stops the unpacking of an archive. */

@@ -76,11 +76,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: ({ head }) => head[0] === 0x08 && head[2] === 0x12 && isNestedMessage(head, 3),
   },
   {
-    refusal: 'TensorFlow frozen graphs are not supported yet',
-    advice: `${CONVERT} (tf2onnx --graphdef).`,
-    matches: ({ head }) => head[0] === 0x0a && isGraphDefNode(head),
-  },
-  {
     refusal: 'TensorFlow.js models are not supported yet',
     advice: `${CONVERT} (tf2onnx --tfjs).`,
     matches: ({ head }) => isJson(head) && /"(modelTopology|weightsManifest)"/.test(latin1.decode(head)),
@@ -156,15 +151,4 @@ function isNestedMessage(head: Uint8Array, position: number): boolean {
   let at = position;
   while ((head[at] ?? 0) > 0x7f) at++;
   return head[at + 1] === 0x0a;
-}
-
-/** GraphDef.node, a message of two short texts, name (1) and op (2), the latter in CamelCase. */
-function isGraphDefNode(head: Uint8Array): boolean {
-  let at = 1;
-  while ((head[at] ?? 0) > 0x7f) at++;
-  const nameLength = head[at + 2] ?? 0;
-  const op = at + 3 + nameLength;
-  return (
-    head[at + 1] === 0x0a && nameLength < 0x80 && head[op] === 0x12 && /^[A-Z]\w+/.test(latin1Of(head, op + 2, 16))
-  );
 }

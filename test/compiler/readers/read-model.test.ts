@@ -94,12 +94,7 @@ describe('refused by name', () => {
     ],
     ['weights, paths first', '[ {"paths": ["shard1"], "weights": []} ]', 'weights without a model topology'],
     ['Core ML', new Uint8Array([8, 7, ...message(2, ...message(1, ...long))]), 'Core ML models'],
-    [
-      'a frozen graph',
-      new Uint8Array(message(1, ...message(1, ...text('input')), ...message(2, ...text('Placeholder')))),
-      'TensorFlow frozen graphs are not supported yet',
-    ],
-    ['TensorFlow.js', '{"format": "graph-model", "modelTopology": {}}', 'TensorFlow.js models are not supported yet'],
+    ['TensorFlow.js', '{"format": "layers-model", "modelTopology": {}}', 'TensorFlow.js models are not supported yet'],
     ['safetensors', latin1('\x0a\0\0\0\0\0\0\0{"a":"bcd"}'), 'safetensors'],
     ['GGUF', 'GGUF\x03', 'GGUF models'],
     ['a pickle', latin1('\x80\x04\x95'), 'Python pickle'],
