@@ -2,13 +2,15 @@
 import { ModelFormatError } from '../../errors.js';
 import { notAFile } from '../formats/file.js';
 import type { Model } from '../ir/model.js';
+import { kerasReader } from './keras.js';
+import { kerasHdf5Reader } from './keras-h5.js';
 import { onnxReader } from './onnx.js';
 import type { Reader } from './reader.js';
 import { refusedFormats } from './refused-formats.js';
 import { openSource } from './source.js';
 
 /** The first that matches reads. */
-export const readers: readonly Reader[] = [onnxReader];
+export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader];
 
 /**
  * @throws ModelFormatError MODEL_NOT_FOUND, MODEL_NOT_READABLE, MODEL_NOT_A_FILE, MODEL_EMPTY, MODEL_FORMAT_UNSUPPORTED (a format that

@@ -36,16 +36,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: starts('ORTM', 4),
   },
   {
-    refusal: 'Keras HDF5 models are not supported yet',
-    advice: `${CONVERT} (tf2onnx).`,
-    matches: starts('\x89HDF\r\n\x1a\n'),
-  },
-  {
-    refusal: 'Keras archives (.keras) are not supported yet',
-    advice: `${CONVERT} (model.export(format="onnx") in Keras 3).`,
-    matches: (source) => isZip(source) && /^(metadata\.json|config\.json|model\.weights\.h5)/.test(firstEntry(source)),
-  },
-  {
     refusal: 'this is a PyTorch checkpoint, not a graph',
     advice: 'Export the model with torch.onnx.export: a checkpoint holds weights, not the graph.',
     matches: (source) =>
