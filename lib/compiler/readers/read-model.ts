@@ -8,9 +8,10 @@ import { onnxReader } from './onnx.js';
 import type { Reader } from './reader.js';
 import { refusedFormats } from './refused-formats.js';
 import { openSource } from './source.js';
+import { tfliteReader } from './tflite.js';
 
 /** The first that matches reads. */
-export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader];
+export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader, tfliteReader];
 
 /**
  * @throws ModelFormatError MODEL_NOT_FOUND, MODEL_NOT_READABLE, MODEL_NOT_A_FILE, MODEL_EMPTY, MODEL_FORMAT_UNSUPPORTED (a format that
