@@ -16,12 +16,14 @@ import { refusedFormats } from './refused-formats.js';
 import { savedModelReader } from './saved-model.js';
 import { type ModelSource, openSource } from './source.js';
 import { tfjsGraphReader } from './tfjs-graph.js';
+import { tfliteReader } from './tflite.js';
 
 /** The first that matches reads. */
 export const readers: readonly Reader[] = [
   onnxReader,
   kerasReader,
   kerasHdf5Reader,
+  tfliteReader,
   tfjsGraphReader,
   savedModelReader,
   frozenGraphReader,

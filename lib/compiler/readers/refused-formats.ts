@@ -26,11 +26,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: ({ head }) => /^\s*<(!doctype html|html)/i.test(latin1.decode(head.subarray(0, 256))),
   },
   {
-    refusal: 'TensorFlow Lite models are not supported yet',
-    advice: `${CONVERT} (tf2onnx --tflite).`,
-    matches: starts('TFL3', 4),
-  },
-  {
     refusal: 'ORT format models are not supported',
     advice: 'onnxruntime made it from an ONNX file: use that file.',
     matches: starts('ORTM', 4),

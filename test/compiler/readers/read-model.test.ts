@@ -73,7 +73,6 @@ describe('refused by name', () => {
   const long = new Array(300).fill(0x61);
 
   test.each<[string, Uint8Array | string, string]>([
-    ['TFLite', latin1('\x1c\0\0\0TFL3 rest'), 'TensorFlow Lite models are not supported yet'],
     ['the ORT format', latin1('\x1c\0\0\0ORTM rest'), 'ORT format models'],
     ['a PyTorch checkpoint', zipSync({ 'archive/data.pkl': new Uint8Array(3) }), 'PyTorch checkpoint'],
     ['a NumPy archive', zipSync({ 'x.npy': new Uint8Array(3) }), 'NumPy archive'],
