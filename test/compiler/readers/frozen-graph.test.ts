@@ -1,17 +1,22 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { readerFor, readModel } from '../../../lib/compiler/readers/read-model.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { frozenGraphReader } from '../../../lib/compiler/readers/frozen-graph.js';
+import { readModel } from '../../../lib/compiler/readers/read-model.js';
+import { openSource } from '../../../lib/compiler/readers/source.js';
 import { readConversionFixture, strayingOutputs } from '../../support/conversion-fixture.js';
 import { refusalOf } from '../../support/refusal.js';
-import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/conversion/graphdef');
+
+const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-frozen-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a frozen graph', () => {
   it('takes placeholders, returns what nothing reads, and computes what TensorFlow computed', async () => {
     const path = join(fixtures, 'frozen.pb');
-    expect((await readerFor(path)).name).toBe('TensorFlow frozen graph');
+    expect(frozenGraphReader.match(await openSource(path))).toBe(true);
     const model = await readModel(path);
     expect(model.graph.inputs.map(({ name, type }) => [name, type])).toEqual([
       ['image', { kind: 'tensor', elementType: 'float32', shape: ['image_dim0', 8, 8, 3] }],
@@ -24,7 +29,7 @@ describe('a frozen graph', () => {
   });
 
   it('is refused where it is cut off', async () => {
-    const path = join(temporaryFolder(), 'cut.pb');
+    const path = join(folder, 'cut.pb');
     writeFileSync(path, readFileSync(join(fixtures, 'frozen.pb')).subarray(0, 900));
     const error = await refusalOf(() => readModel(path));
     expect(error.code).toBe('PROTOBUF_TRUNCATED');
