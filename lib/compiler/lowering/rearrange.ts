@@ -73,6 +73,15 @@ function openSize(before: Shape, rest: number): Dimension {
     : undefined;
 }
 
+/** To the shape of `like`, whatever that will be. */
+export function reshapeAs(builder: GraphBuilder, x: Value, like: Value): Value {
+  const shape = shapeOf(like);
+  const open = shape.filter((size) => typeof size !== 'number').length;
+  const sizes = shape.map((size) => (typeof size === 'number' ? size : -1));
+  if (open <= 1 && !sizes.includes(0)) return reshape(builder, x, sizes, shape);
+  return builder.node('Reshape', [x, shapeVector(builder, like)], { elementType: elementTypeOf(x), shape });
+}
+
 /** Keeps the first dimension, and makes one of the others. */
 export function flattenFromSecond(builder: GraphBuilder, x: Value): Value {
   const shape = shapeOf(x);

@@ -1,0 +1,233 @@
+/** Recurrent layers: LSTM, GRU, SimpleRNN, cells in an RNN, and both directions at once. */
+import type { Value } from '../../../ir/value.js';
+import { binary } from '../../../lowering/elementwise.js';
+import { elementTypeOf } from '../../../lowering/graph-builder.js';
+import { concat, reshape, slice, split } from '../../../lowering/rearrange.js';
+import {
+  gru,
+  lstm,
+  type RecurrentOptions,
+  type RecurrentRun,
+  type RecurrentWeights,
+  simpleRnn,
+} from '../../../lowering/recurrent.js';
+import { ReaderError } from '../../reader-error.js';
+import type { LayerCall, LayerTable, LayerTensor, LayerWeights } from '../layer.js';
+import { LayerConfig } from '../layer-config.js';
+import { activationOf } from './activation.js';
+import { argumentTensors, firstInput, masked } from './call-tensors.js';
+
+/** A cell of Keras: its config, its weights, and how many states it has. */
+interface Cell {
+  readonly className: string;
+  readonly config: LayerConfig;
+  readonly weights: LayerWeights;
+}
+
+const STATES: Readonly<Record<string, number>> = { LSTMCell: 2, GRUCell: 1, SimpleRNNCell: 1 };
+
+/** What a recurrent layer's config says beyond its cells. */
+interface Flags {
+  readonly returnSequences: boolean;
+  readonly returnState: boolean;
+  readonly goBackwards: boolean;
+}
+
+function flagsOf(config: LayerConfig): Flags {
+  if (config.boolean('stateful', false)) {
+    throw config.refuse(
+      'stateful',
+      'Its state would outlive a request. Build the layer without, with `initial_state` as an input and `return_state`, and keep the state in the client.',
+    );
+  }
+  if (config.boolean('time_major', false)) throw config.refuse('time_major', 'Let batches come first.');
+  return {
+    returnSequences: config.boolean('return_sequences', false),
+    returnState: config.boolean('return_state', false),
+    goBackwards: config.boolean('go_backwards', false),
+  };
+}
+
+/** The cells of a layer, the first on the input, each other one on the one before. */
+function cellsOf(className: string, config: LayerConfig, weights: LayerWeights): readonly Cell[] {
+  const cell = weights.child('cell');
+  if (Object.hasOwn(STATES, `${className}Cell`)) return [{ className: `${className}Cell`, config, weights: cell }];
+  const inner = config.object('cell');
+  if (inner === undefined) throw config.refuse('cell', 'The file is damaged; save the model again.');
+  if (inner.className !== 'StackedRNNCells') return [supported({ ...inner, weights: cell })];
+  const cells = inner.config.raw('cells');
+  if (!Array.isArray(cells) || cells.length === 0) {
+    throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
+  }
+  return cells.map((each: unknown, index) => {
+    const found = new LayerConfig({ cell: each }, inner.config.describes).object('cell');
+    if (found === undefined) throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
+    return supported({ ...found, weights: cell.child('cells').child(String(index)) });
+  });
+}
+
+function supported(cell: Cell): Cell {
+  if (Object.hasOwn(STATES, cell.className)) return cell;
+  throw new ReaderError({
+    code: 'LAYERS_UNSUPPORTED',
+    message: `${cell.config.describes}: cells of this class cannot be converted.`,
+    advice:
+      'The code of a cell of your own is not in the file: build the layer with LSTMCell, GRUCell or SimpleRNNCell.',
+  });
+}
+
+/**
+ * Cells one after the other over all steps: the same as all cells step by step, because a masked step leaves every state as it was and
+ * what lower cells put out there is not looked at.
+ */
+function runCells(call: LayerCall, cells: readonly Cell[], x: Value, options: RecurrentOptions): RecurrentRun {
+  const { initialState = [], ...rest } = options;
+  let output = x;
+  const states: Value[] = [];
+  for (const [index, cell] of cells.entries()) {
+    const own = initialState.slice(states.length, states.length + (STATES[cell.className] ?? 0));
+    const run = runCell({ ...call, ...cell }, output, {
+      ...rest,
+      returnSequences: options.returnSequences || index < cells.length - 1,
+      ...(own.length === 0 ? {} : { initialState: own }),
+    });
+    output = run.output;
+    states.push(...run.states);
+  }
+  return { output, states };
+}
+
+function runCell(call: LayerCall, x: Value, options: RecurrentOptions): RecurrentRun {
+  const { builder, className, config } = call;
+  const activation = activationOf(withDefault(call, 'activation', 'tanh'));
+  if (className === 'SimpleRNNCell') return simpleRnn(builder, x, weightsOf(call), { ...options, activation });
+  // Before TensorFlow 2 gates were hard, and are said to be where they are.
+  const gate = call.kerasMajorVersion === 3 ? 'sigmoid' : 'hard_sigmoid';
+  const recurrentActivation = activationOf(withDefault(call, 'recurrent_activation', gate), 'recurrent_activation');
+  const activations = { ...options, activation, recurrentActivation };
+  if (className === 'LSTMCell') return lstm(builder, x, weightsOf(call), activations);
+  const resetAfter = config.boolean('reset_after', call.kerasMajorVersion === 3);
+  return gru(builder, x, weightsOf(call), { ...activations, resetAfter });
+}
+
+/** What is absent has Keras's default; null is no activation. */
+function withDefault(call: LayerCall, name: string, value: string): LayerCall {
+  if (call.config.raw(name) !== undefined) return call;
+  return { ...call, config: new LayerConfig({ [name]: value }, call.config.describes) };
+}
+
+/** A GRU that resets after the product has two biases, [2, gates · units]. */
+function weightsOf({ builder, config, weights }: LayerCall): RecurrentWeights {
+  const useBias = config.boolean('use_bias', true);
+  const names = ['kernel', 'recurrent_kernel'] as const;
+  const tensors = useBias ? weights.take([...names, 'bias']) : { ...weights.take(names), bias: undefined };
+  const kernels = {
+    kernel: builder.constant(tensors.kernel, 'kernel'),
+    recurrentKernel: builder.constant(tensors.recurrent_kernel, 'recurrent_kernel'),
+  };
+  if (tensors.bias === undefined) return kernels;
+  const bias = builder.constant(tensors.bias, 'bias');
+  if (tensors.bias.dims.length === 1) return { ...kernels, bias };
+  const [input, recurrent] = split(builder, bias, 0, [1, 1]).map((row) => {
+    return reshape(builder, row, [tensors.bias.count / 2]);
+  }) as [Value, Value];
+  return { ...kernels, bias: input, recurrentBias: recurrent };
+}
+
+/** Further inputs, or the argument `initial_state`. */
+function initialStates(call: LayerCall): readonly Value[] {
+  const named = argumentTensors(call, 'initial_state', 1);
+  return (named.length > 0 ? named : call.inputs.slice(1)).map(({ value }) => value);
+}
+
+function maskOf(call: LayerCall): Value | undefined {
+  return argumentTensors(call, 'mask')[0]?.value ?? firstInput(call).mask;
+}
+
+/** Backwards, the sequence comes out in the order in which it was computed. */
+function recurrent(call: LayerCall): readonly LayerTensor[] {
+  const { builder, className, config, weights } = call;
+  const { returnSequences, returnState, goBackwards } = flagsOf(config);
+  const mask = maskOf(call);
+  const states = initialStates(call);
+  const run = runCells(call, cellsOf(className, config, weights), firstInput(call).value, {
+    returnSequences,
+    reverse: goBackwards,
+    zeroOutputForMask: config.boolean('zero_output_for_mask', false),
+    ...(mask === undefined ? {} : { mask }),
+    ...(states.length === 0 ? {} : { initialState: states }),
+  });
+  const output = goBackwards && returnSequences ? reversed(builder, run.output) : run.output;
+  return [
+    masked(output, returnSequences ? mask : undefined),
+    ...(returnState ? run.states.map((value) => ({ value })) : []),
+  ];
+}
+
+function reversed(builder: LayerCall['builder'], sequence: Value): Value {
+  return slice(builder, sequence, [{ axis: 1, start: -1, step: -1 }]);
+}
+
+/**
+ * A layer in both directions. Keras turns the second one's sequence round, whose steps then stand beside those of the first; masked steps
+ * put out 0 there.
+ */
+function bidirectional(call: LayerCall): readonly LayerTensor[] {
+  const { builder, config, weights } = call;
+  const layer = config.object('layer');
+  if (layer === undefined) throw config.refuse('layer', 'The file is damaged; save the model again.');
+  const forward = flagsOf(layer.config);
+  const { returnSequences, returnState } = forward;
+  const other = config.object('backward_layer') ?? layer;
+  const isBackwards = config.has('backward_layer') ? flagsOf(other.config).goBackwards : !forward.goBackwards;
+  const mask = maskOf(call);
+  const states = initialStates(call);
+  const direction = (of: typeof layer, attribute: string, reverse: boolean, own: readonly Value[]) => {
+    const cells = cellsOf(of.className, of.config, weights.child(attribute));
+    return builder.scope(attribute.replace('_layer', ''), () =>
+      runCells(call, cells, firstInput(call).value, {
+        returnSequences,
+        reverse,
+        zeroOutputForMask: returnSequences,
+        ...(mask === undefined ? {} : { mask }),
+        ...(own.length === 0 ? {} : { initialState: own }),
+      }),
+    );
+  };
+  const first = direction(layer, 'forward_layer', forward.goBackwards, states.slice(0, states.length / 2));
+  const second = direction(other, 'backward_layer', isBackwards, states.slice(states.length / 2));
+  const turned = (output: Value, turn: boolean) => (returnSequences && turn ? reversed(builder, output) : output);
+  const a = turned(first.output, forward.goBackwards);
+  const b = turned(second.output, !isBackwards);
+  const outputs = mergedOutputs(call, a, b).map((value) => masked(value, returnSequences ? mask : undefined));
+  const finals = [...first.states, ...second.states].map((value) => ({ value }));
+  return returnState ? [...outputs, ...finals] : outputs;
+}
+
+function mergedOutputs({ builder, config }: LayerCall, a: Value, b: Value): readonly Value[] {
+  const mode = config.raw('merge_mode') === undefined ? 'concat' : config.raw('merge_mode');
+  switch (mode) {
+    case null:
+      return [a, b];
+    case 'concat':
+      return [concat(builder, [a, b], -1)];
+    case 'sum':
+      return [binary(builder, 'Add', a, b)];
+    case 'mul':
+      return [binary(builder, 'Mul', a, b)];
+    case 'ave': {
+      const half = builder.scalar(0.5, elementTypeOf(a));
+      return [binary(builder, 'Mul', binary(builder, 'Add', a, b), half)];
+    }
+    default:
+      throw config.refuse('merge_mode', "It must be 'concat', 'sum', 'mul', 'ave' or null.");
+  }
+}
+
+export const recurrentLayers: LayerTable = {
+  Bidirectional: bidirectional,
+  GRU: recurrent,
+  LSTM: recurrent,
+  RNN: recurrent,
+  SimpleRNN: recurrent,
+};
