@@ -6,6 +6,8 @@ import { CdkOnnxError, ModelFormatError } from '../../errors.js';
 import { unpackArchive } from '../formats/archive/unpack.js';
 import { notAFile } from '../formats/file.js';
 import type { Model } from '../ir/model.js';
+import { kerasReader } from './keras.js';
+import { kerasHdf5Reader } from './keras-h5.js';
 import { type LocatedModel, locateModel } from './locate-model.js';
 import { onnxReader } from './onnx.js';
 import type { Reader } from './reader.js';
@@ -13,7 +15,7 @@ import { refusedFormats } from './refused-formats.js';
 import { type ModelSource, openSource } from './source.js';
 
 /** The first that matches reads. */
-export const readers: readonly Reader[] = [onnxReader];
+export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader];
 
 export interface OpenModelOptions {
   /** Stops the unpacking of an archive. */

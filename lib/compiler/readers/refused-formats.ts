@@ -11,8 +11,6 @@ export interface RefusedFormat {
 const CONVERT = 'Convert it to ONNX first';
 const NO_MODEL = 'Name the model file itself.';
 
-const KERAS_ENTRIES: readonly string[] = ['metadata.json', 'model.weights.h5'];
-
 const latin1 = new TextDecoder('latin1');
 
 /** In order: the first that matches names the file. */
@@ -36,16 +34,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     refusal: 'ORT format models are not supported',
     advice: 'onnxruntime made it from an ONNX file: use that file.',
     matches: starts('ORTM', 4),
-  },
-  {
-    refusal: 'Keras HDF5 models are not supported yet',
-    advice: `${CONVERT} (tf2onnx).`,
-    matches: starts('\x89HDF\r\n\x1a\n'),
-  },
-  {
-    refusal: 'Keras archives (.keras) are not supported yet',
-    advice: `${CONVERT} (model.export(format="onnx") in Keras 3).`,
-    matches: ({ archive, entries }) => archive === 'zip' && entries.some((name) => KERAS_ENTRIES.includes(name)),
   },
   {
     refusal: 'this is a PyTorch checkpoint, not a graph',

@@ -75,12 +75,6 @@ describe('refused by name', () => {
   test.each<[string, Uint8Array | string, string]>([
     ['TFLite', latin1('\x1c\0\0\0TFL3 rest'), 'TensorFlow Lite models are not supported yet'],
     ['the ORT format', latin1('\x1c\0\0\0ORTM rest'), 'ORT format models'],
-    ['HDF5', latin1('\x89HDF\r\n\x1a\n'), 'Keras HDF5 models are not supported yet'],
-    [
-      'a .keras archive',
-      zipSync({ 'metadata.json': latin1('{}'), 'config.json': latin1('{}') }),
-      'Keras archives (.keras) are not supported yet',
-    ],
     ['a PyTorch checkpoint', zipSync({ 'archive/data.pkl': new Uint8Array(3) }), 'PyTorch checkpoint'],
     ['a NumPy archive', zipSync({ 'x.npy': new Uint8Array(3) }), 'NumPy archive'],
     ['a zip file', zipSync({ 'readme.txt': new Uint8Array(3) }), 'this is a zip archive without a model'],
