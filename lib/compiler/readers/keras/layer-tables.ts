@@ -2,12 +2,16 @@
 import type { LayerLowering, LayerTable } from './layer.js';
 import { activationLayers } from './layers/activation.js';
 import { attentionLayers } from './layers/attention.js';
+import { convolutionLayers } from './layers/convolution.js';
 import { coreLayers } from './layers/core.js';
 import { embeddingLayers } from './layers/embedding.js';
 import { mergeLayers } from './layers/merge.js';
 import { normalizationLayers } from './layers/normalization.js';
+import { paddingLayers } from './layers/padding.js';
+import { poolingLayers } from './layers/pooling.js';
 import { preprocessingLayers } from './layers/preprocessing.js';
 import { recurrentLayers } from './layers/recurrent.js';
+import { resizingLayers } from './layers/resizing.js';
 import { kerasOperations } from './operations/keras-operations.js';
 import type { OperationLowering } from './operations/operation.js';
 import { tensorflowOperations } from './operations/tensorflow-operations.js';
@@ -15,12 +19,16 @@ import { tensorflowOperations } from './operations/tensorflow-operations.js';
 const layers: LayerTable = {
   ...activationLayers,
   ...attentionLayers,
+  ...convolutionLayers,
   ...coreLayers,
   ...embeddingLayers,
   ...mergeLayers,
   ...normalizationLayers,
+  ...paddingLayers,
+  ...poolingLayers,
   ...preprocessingLayers,
   ...recurrentLayers,
+  ...resizingLayers,
 };
 
 export function hasLayerLowering(className: string): boolean {
