@@ -15,6 +15,11 @@ export function masked(value: Value, mask: Value | undefined): LayerTensor {
   return mask === undefined ? { value } : { value, mask };
 }
 
+/** For whoever is called with this very tensor from now on. */
+export function forgetMask(tensor: LayerTensor | undefined): void {
+  if (tensor !== undefined) delete (tensor as { mask?: Value }).mask;
+}
+
 /** @throws ReaderError LAYER_INPUTS */
 export function firstInput(call: LayerCall): LayerTensor {
   const [input] = call.inputs;

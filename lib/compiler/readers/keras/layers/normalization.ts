@@ -21,7 +21,8 @@ function constants<Name extends string>(
 ): Readonly<Record<Name, Value>> & Affine {
   const gamma = config.boolean('scale', true) ? (['gamma'] as const) : [];
   const beta = config.boolean('center', true) ? (['beta'] as const) : [];
-  const tensors: Readonly<Record<string, Tensor>> = weights.take([...gamma, ...beta, ...more]);
+  const names = [...gamma, ...beta, ...more];
+  const tensors: Readonly<Record<string, Tensor>> = names.length === 0 ? {} : weights.take(names);
   const values = Object.entries(tensors).map(([name, tensor]) => [name, builder.constant(tensor, name)]);
   return Object.fromEntries(values) as Readonly<Record<Name, Value>> & Affine;
 }

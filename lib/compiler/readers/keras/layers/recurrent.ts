@@ -26,6 +26,13 @@ interface Cell {
 
 const STATES: Readonly<Record<string, number>> = { LSTMCell: 2, GRUCell: 1, SimpleRNNCell: 1 };
 
+/** What Keras calls them where it saves a list of cells; the second of a class has '_1' behind it. */
+const SAVED_NAMES: Readonly<Record<string, string>> = {
+  LSTMCell: 'lstm_cell',
+  GRUCell: 'gru_cell',
+  SimpleRNNCell: 'simple_rnn_cell',
+};
+
 /** What a recurrent layer's config says beyond its cells. */
 interface Flags {
   readonly returnSequences: boolean;
@@ -59,10 +66,15 @@ function cellsOf(className: string, config: LayerConfig, weights: LayerWeights):
   if (!Array.isArray(cells) || cells.length === 0) {
     throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
   }
-  return cells.map((each: unknown, index) => {
+  const saved: string[] = [];
+  return cells.map((each: unknown) => {
     const found = new LayerConfig({ cell: each }, inner.config.describes).object('cell');
     if (found === undefined) throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
-    return supported({ ...found, weights: cell.child('cells').child(String(index)) });
+    const name = SAVED_NAMES[found.className] ?? found.className;
+    const count = saved.filter((other) => other === name).length;
+    saved.push(name);
+    const own = cell.child('cells').child(count === 0 ? name : `${name}_${count}`);
+    return supported({ ...found, weights: own });
   });
 }
 
@@ -140,8 +152,10 @@ function initialStates(call: LayerCall): readonly Value[] {
   return (named.length > 0 ? named : call.inputs.slice(1)).map(({ value }) => value);
 }
 
+/** Keras 3 looks for the mask that comes with the input only where no other tensor is passed: an initial state turns it off. */
 function maskOf(call: LayerCall): Value | undefined {
-  return argumentTensors(call, 'mask')[0]?.value ?? firstInput(call).mask;
+  const implicit = call.kerasMajorVersion === 3 && initialStates(call).length > 0 ? undefined : firstInput(call).mask;
+  return argumentTensors(call, 'mask')[0]?.value ?? implicit;
 }
 
 /** Backwards, the sequence comes out in the order in which it was computed. */
@@ -159,7 +173,7 @@ function recurrent(call: LayerCall): readonly LayerTensor[] {
   });
   const output = goBackwards && returnSequences ? reversed(builder, run.output) : run.output;
   return [
-    masked(output, returnSequences ? mask : undefined),
+    masked(output, returnSequences ? (mask ?? firstInput(call).mask) : undefined),
     ...(returnState ? run.states.map((value) => ({ value })) : []),
   ];
 }
@@ -199,7 +213,9 @@ function bidirectional(call: LayerCall): readonly LayerTensor[] {
   const turned = (output: Value, turn: boolean) => (returnSequences && turn ? reversed(builder, output) : output);
   const a = turned(first.output, forward.goBackwards);
   const b = turned(second.output, !isBackwards);
-  const outputs = mergedOutputs(call, a, b).map((value) => masked(value, returnSequences ? mask : undefined));
+  const outputs = mergedOutputs(call, a, b).map((value) => {
+    return masked(value, returnSequences ? (mask ?? firstInput(call).mask) : undefined);
+  });
   const finals = [...first.states, ...second.states].map((value) => ({ value }));
   return returnState ? [...outputs, ...finals] : outputs;
 }
