@@ -36,42 +36,30 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: starts('ORTM', 4),
   },
   {
-    refusal: 'Keras HDF5 models are not supported yet',
-    advice: `${CONVERT} (tf2onnx).`,
-    matches: starts('\x89HDF\r\n\x1a\n'),
-  },
-  {
-    refusal: 'Keras archives (.keras) are not supported yet',
-    advice: `${CONVERT} (model.export(format="onnx") in Keras 3).`,
-    matches: (source) => isZip(source) && /^(metadata\.json|config\.json|model\.weights\.h5)/.test(firstEntry(source)),
-  },
-  {
     refusal: 'this is a PyTorch checkpoint, not a graph',
     advice: 'Export the model with torch.onnx.export: a checkpoint holds weights, not the graph.',
-    matches: (source) =>
-      isZip(source) && /(^|\/)(data\.pkl|\.format_version|byteorder|version)$/.test(firstEntry(source)),
+    matches: ({ archive, entries }) => archive === 'zip' && entries.some((name) => /(^|\/)data\.pkl$/.test(name)),
   },
   {
     refusal: 'this is a NumPy archive, not a model',
     advice: NO_MODEL,
-    matches: (source) => isZip(source) && firstEntry(source).endsWith('.npy'),
-  },
-  { refusal: 'zip archives are not supported', advice: 'Unpack it and name the model file in it.', matches: isZip },
-  {
-    refusal: 'gzip archives are not supported',
-    advice: 'Unpack it and name the model file in it.',
-    matches: starts('\x1f\x8b'),
-  },
-  {
-    refusal: 'tar archives are not supported',
-    advice: 'Unpack it and name the model file in it.',
-    matches: starts('ustar', 257),
+    matches: ({ archive, entries }) =>
+      archive === 'zip' && entries.length > 0 && entries.every((name) => name.endsWith('.npy')),
   },
   {
     refusal: '7-Zip archives are not supported',
     advice: 'Unpack it and name the model file in it.',
     matches: starts('7z\xbc\xaf\x27\x1c'),
   },
+  ...[
+    ['bzip2', 'BZh'],
+    ['xz', '\xfd7zXZ\0'],
+    ['Zstandard', '\x28\xb5\x2f\xfd'],
+  ].map(([name = '', magic = '']) => ({
+    refusal: `${name} archives are not supported`,
+    advice: 'Unpack it and name the model in it, or pack it as .tar.gz or .zip.',
+    matches: starts(magic),
+  })),
   {
     refusal: 'TensorFlow SavedModel folders are not supported yet',
     advice: `${CONVERT} (tf2onnx --saved-model).`,
@@ -81,11 +69,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     refusal: 'Core ML packages are not supported',
     advice: 'Core ML models run on Apple systems only: export the original model to ONNX.',
     matches: ({ entries }) => entries.includes('Manifest.json') && entries.includes('Data'),
-  },
-  {
-    refusal: 'this is a folder',
-    advice: NO_MODEL,
-    matches: ({ kind }) => kind === 'folder',
   },
   {
     refusal: 'TensorFlow SavedModel files are not supported yet',
@@ -106,6 +89,12 @@ export const refusedFormats: readonly RefusedFormat[] = [
     refusal: 'TensorFlow.js models are not supported yet',
     advice: `${CONVERT} (tf2onnx --tfjs).`,
     matches: ({ head }) => isJson(head) && /"(modelTopology|weightsManifest)"/.test(latin1.decode(head)),
+  },
+  {
+    refusal: 'this is a weights manifest of TensorFlow.js, weights without a model topology',
+    advice:
+      'What is computed with these weights stands in the JavaScript of the package that they belong to, and in no file: there is nothing to convert. Take a model.json that has a "modelTopology", or the model that the weights were exported from.',
+    matches: ({ head }) => isWeightsManifest(head),
   },
   {
     refusal: 'GGUF models are not supported',
@@ -151,14 +140,10 @@ function latin1Of(head: Uint8Array, offset: number, length: number): string {
   return String.fromCharCode(...head.subarray(offset, offset + length));
 }
 
-function isZip({ head }: ModelSource): boolean {
-  return latin1Of(head, 0, 4) === 'PK\x03\x04';
-}
-
-/** The name of a zip file's first entry. */
-function firstEntry({ head }: ModelSource): string {
-  const length = (head[26] ?? 0) + (head[27] ?? 0) * 256;
-  return latin1.decode(head.subarray(30, 30 + length));
+/** A list of groups, each with the `paths` of its shards and a list of its `weights`, which may reach beyond what is seen here. */
+function isWeightsManifest(head: Uint8Array): boolean {
+  const text = latin1.decode(head);
+  return /^\s*\[\s*\{/.test(text) && /"(weights|paths)"\s*:\s*\[/.test(text) && /"(name|paths)"\s*:/.test(text);
 }
 
 function isJson(head: Uint8Array): boolean {

@@ -2,16 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { zipSync } from 'fflate';
 import { ModelProtoSchema, TensorProto_DataLocation, TensorProto_DataType, TensorProtoSchema } from 'onnx-buf';
 import { afterAll, describe, expect, test } from 'vitest';
 import { looksLikeModel } from '../../../lib/compiler/formats/onnx/sniff.js';
-import { readerFor, readModel } from '../../../lib/compiler/readers/read-model.js';
+import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
 import { modelProto, nodeProto, reluModel, valueInfo } from '../../support/onnx-messages.js';
 import { hasOnnxTestdata, testModels } from '../../support/onnx-testdata.js';
 import { realModels } from '../../support/real-models.js';
 import { refusalOf } from '../../support/refusal.js';
+import { tarOf } from '../../support/tar-writer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'read-model-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -25,7 +27,7 @@ function file(name: string, content: Uint8Array | string): string {
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
 test.each(Object.entries(realModels))('%s is read as ONNX', async (_name, path) => {
-  expect((await readerFor(path)).name).toBe('ONNX');
+  expect((await openModel(path)).reader.name).toBe('ONNX');
   expect((await readModel(path)).graph.nodes.length).toBeGreaterThan(0);
 });
 
@@ -39,7 +41,7 @@ test('a model in which documentation of several lines comes before the graph', a
     { node: [nodeProto('Relu', ['x'], ['y'])], input: [valueInfo('x')], output: [valueInfo('y')] },
     { producerName: 'größe', docString: 'a\nb\t"c"\x01' },
   );
-  expect((await readerFor(file('documented.onnx', toBinary(ModelProtoSchema, proto)))).name).toBe('ONNX');
+  expect((await openModel(file('documented.onnx', toBinary(ModelProtoSchema, proto)))).reader.name).toBe('ONNX');
 });
 
 if (hasOnnxTestdata) {
@@ -73,17 +75,24 @@ describe('refused by name', () => {
   test.each<[string, Uint8Array | string, string]>([
     ['TFLite', latin1('\x1c\0\0\0TFL3 rest'), 'TensorFlow Lite models are not supported yet'],
     ['the ORT format', latin1('\x1c\0\0\0ORTM rest'), 'ORT format models'],
-    ['HDF5', latin1('\x89HDF\r\n\x1a\n'), 'Keras HDF5 models are not supported yet'],
-    [
-      'a .keras archive',
-      zipSync({ 'metadata.json': text('{}') as never, 'config.json': text('{}') as never }),
-      'Keras archives (.keras) are not supported yet',
-    ],
     ['a PyTorch checkpoint', zipSync({ 'archive/data.pkl': new Uint8Array(3) }), 'PyTorch checkpoint'],
     ['a NumPy archive', zipSync({ 'x.npy': new Uint8Array(3) }), 'NumPy archive'],
-    ['any zip', zipSync({ 'readme.txt': new Uint8Array(3) }), 'zip archives'],
-    ['gzip', latin1('\x1f\x8b\x08'), 'gzip archives'],
-    ['tar', new Uint8Array([...new Array(257).fill(0x61), ...text('ustar')]), 'tar archives'],
+    ['a zip file', zipSync({ 'readme.txt': new Uint8Array(3) }), 'this is a zip archive without a model'],
+    [
+      'a tar archive',
+      tarOf([{ name: 'readme.txt' }]),
+      'this is a tar archive without a model that is known here (it holds readme.txt)',
+    ],
+    ['gzip', gzipSync('readme'), 'this is a gzip archive without a model'],
+    ['bzip2', 'BZh91AY', 'bzip2 archives'],
+    ['xz', latin1('\xfd7zXZ\0'), 'xz archives'],
+    ['Zstandard', latin1('\x28\xb5\x2f\xfd'), 'Zstandard archives'],
+    [
+      'weights',
+      '[{"weights":[{"name":"conv0/filters","shape":[3]}],"paths":["shard1"]}]',
+      'weights without a model topology',
+    ],
+    ['weights, paths first', '[ {"paths": ["shard1"], "weights": []} ]', 'weights without a model topology'],
     [
       'SavedModel',
       new Uint8Array([8, 1, ...message(2, ...message(1, ...message(1, ...long)))]),

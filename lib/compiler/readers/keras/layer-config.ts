@@ -15,6 +15,11 @@ export class LayerConfig {
     return this.#of;
   }
 
+  /** As the file has them. */
+  get values(): Readonly<Record<string, unknown>> {
+    return this.#values;
+  }
+
   /** As the file has it. */
   raw(name: string): unknown {
     return this.#values[name];

@@ -1,6 +1,6 @@
 /** What a layer's lowering is given and gives back: the contract between Keras's topology and the tables of layers. */
 import type { Tensor } from '../../ir/tensor.js';
-import type { Value } from '../../ir/value.js';
+import { Value } from '../../ir/value.js';
 import type { GraphBuilder } from '../../lowering/graph-builder.js';
 import type { LayerConfig } from './layer-config.js';
 
@@ -11,11 +11,12 @@ export interface LayerTensor {
   readonly mask?: Value;
 }
 
-/** A layer's weights, wherever the format keeps them. */
+/** A layer's weights, wherever the format keeps them. Floating point comes as float32, whatever the file has. */
 export interface LayerWeights {
   /**
-   * The variables of the layer itself, named in the order in which Keras creates them; only those that this layer has, by its config.
-   * @throws ReaderError WEIGHT_MISSING
+   * The variables of the layer itself, named in the order in which Keras creates them, trainable ones before the others; all of them in
+   * one call, and only those that this layer has, by its config.
+   * @throws ReaderError WEIGHT_MISSING, WEIGHT_COUNT
    */
   take<Name extends string>(names: readonly Name[]): Readonly<Record<Name, Tensor>>;
   /** Those of a layer that this one owns, by the attribute that holds it: 'cell', 'forward_layer', 'query_dense'. */
@@ -29,8 +30,13 @@ export interface LayerCall {
   /** The layer's name, and before it those of the models around it: 'encoder/conv_1'. */
   readonly path: string;
   readonly config: LayerConfig;
+  /** The tensors of the first argument of the call, in order: one, or those of a list. */
   readonly inputs: readonly LayerTensor[];
-  /** Arguments of the call beyond the inputs (`initial_state`, `mask`, constants), by name or position, as the config has them. */
+  /**
+   * Arguments of the call beyond the first, by name (`initial_state`, `mask`), or by position from '1' where the call gave them so
+   * (MultiHeadAttention(query, value): inputs are [query], '1' is value). Keras's tensors are `LayerTensor`s, inside lists too
+   * (`tensorsIn`); the rest is as the config has it. Arguments that are null are left out.
+   */
   readonly callArguments: Readonly<Record<string, unknown>>;
   readonly weights: LayerWeights;
   /** Of the Keras that wrote the file: defaults and formulas differ. */
@@ -47,3 +53,19 @@ export type LayerLowering = (call: LayerCall) => readonly LayerTensor[];
 
 /** By Keras's class name. */
 export type LayerTable = Readonly<Record<string, LayerLowering>>;
+
+export function isLayerTensor(argument: unknown): argument is LayerTensor {
+  return typeof argument === 'object' && argument !== null && 'value' in argument && argument.value instanceof Value;
+}
+
+/** The tensors in an argument, in order: itself, or those of a list or an object. */
+export function tensorsIn(argument: unknown): readonly LayerTensor[] {
+  if (isLayerTensor(argument)) return [argument];
+  if (Array.isArray(argument)) return argument.flatMap(tensorsIn);
+  return typeof argument === 'object' && argument !== null ? Object.values(argument).flatMap(tensorsIn) : [];
+}
+
+/** `value`, with the mask of `from` where it has one. */
+export function withMask(value: Value, from: LayerTensor | undefined): LayerTensor {
+  return from?.mask === undefined ? { value } : { value, mask: from.mask };
+}
