@@ -6,16 +6,28 @@ import { CdkOnnxError, ModelFormatError } from '../../errors.js';
 import { unpackArchive } from '../formats/archive/unpack.js';
 import { notAFile } from '../formats/file.js';
 import type { Model } from '../ir/model.js';
+import { frozenGraphReader } from './frozen-graph.js';
 import { kerasReader } from './keras.js';
 import { kerasHdf5Reader } from './keras-h5.js';
 import { type LocatedModel, locateModel } from './locate-model.js';
 import { onnxReader } from './onnx.js';
 import type { Reader } from './reader.js';
 import { refusedFormats } from './refused-formats.js';
+import { savedModelReader } from './saved-model.js';
 import { type ModelSource, openSource } from './source.js';
+import { tfjsGraphReader } from './tfjs-graph.js';
+import { tfliteReader } from './tflite.js';
 
 /** The first that matches reads. */
-export const readers: readonly Reader[] = [onnxReader, kerasReader, kerasHdf5Reader];
+export const readers: readonly Reader[] = [
+  onnxReader,
+  kerasReader,
+  kerasHdf5Reader,
+  tfliteReader,
+  tfjsGraphReader,
+  savedModelReader,
+  frozenGraphReader,
+];
 
 export interface OpenModelOptions {
   /** Stops the unpacking of an archive. */

@@ -26,11 +26,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: ({ head }) => /^\s*<(!doctype html|html)/i.test(latin1.decode(head.subarray(0, 256))),
   },
   {
-    refusal: 'TensorFlow Lite models are not supported yet',
-    advice: `${CONVERT} (tf2onnx --tflite).`,
-    matches: starts('TFL3', 4),
-  },
-  {
     refusal: 'ORT format models are not supported',
     advice: 'onnxruntime made it from an ONNX file: use that file.',
     matches: starts('ORTM', 4),
@@ -61,9 +56,9 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: starts(magic),
   })),
   {
-    refusal: 'TensorFlow SavedModel folders are not supported yet',
-    advice: `${CONVERT} (tf2onnx --saved-model).`,
-    matches: ({ entries }) => entries.includes('saved_model.pb') || entries.includes('saved_model.pbtxt'),
+    refusal: 'TensorFlow SavedModels in text form (saved_model.pbtxt) are not supported',
+    advice: 'Save the model in binary form, as TensorFlow does by default.',
+    matches: ({ entries }) => entries.includes('saved_model.pbtxt'),
   },
   {
     refusal: 'Core ML packages are not supported',
@@ -71,19 +66,9 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: ({ entries }) => entries.includes('Manifest.json') && entries.includes('Data'),
   },
   {
-    refusal: 'TensorFlow SavedModel files are not supported yet',
-    advice: `${CONVERT} (tf2onnx --saved-model, with the folder around it).`,
-    matches: ({ head }) => head[0] === 0x08 && head[1] === 0x01 && head[2] === 0x12 && isNestedMessage(head, 3),
-  },
-  {
     refusal: 'Core ML models are not supported',
     advice: 'Core ML models run on Apple systems only: export the original model to ONNX.',
     matches: ({ head }) => head[0] === 0x08 && head[2] === 0x12 && isNestedMessage(head, 3),
-  },
-  {
-    refusal: 'TensorFlow frozen graphs are not supported yet',
-    advice: `${CONVERT} (tf2onnx --graphdef).`,
-    matches: ({ head }) => head[0] === 0x0a && isGraphDefNode(head),
   },
   {
     refusal: 'TensorFlow.js models are not supported yet',
@@ -161,15 +146,4 @@ function isNestedMessage(head: Uint8Array, position: number): boolean {
   let at = position;
   while ((head[at] ?? 0) > 0x7f) at++;
   return head[at + 1] === 0x0a;
-}
-
-/** GraphDef.node, a message of two short texts, name (1) and op (2), the latter in CamelCase. */
-function isGraphDefNode(head: Uint8Array): boolean {
-  let at = 1;
-  while ((head[at] ?? 0) > 0x7f) at++;
-  const nameLength = head[at + 2] ?? 0;
-  const op = at + 3 + nameLength;
-  return (
-    head[at + 1] === 0x0a && nameLength < 0x80 && head[op] === 0x12 && /^[A-Z]\w+/.test(latin1Of(head, op + 2, 16))
-  );
 }

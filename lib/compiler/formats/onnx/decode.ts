@@ -2,7 +2,7 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type ModelProto, ModelProtoSchema } from 'onnx-buf';
 import { ModelFormatError } from '../../../errors.js';
-import { type ScanLimits, scanMessage } from './wire-scan.js';
+import { type ScanLimits, scanMessage } from '../protobuf/wire-scan.js';
 
 /** What a protobuf message can be: its lengths are signed 32-bit. */
 export const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;

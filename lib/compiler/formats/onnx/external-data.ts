@@ -80,6 +80,15 @@ export class ExternalDataFolder {
   }
 
   /**
+   * The whole of a file.
+   * @throws ModelFormatError as `resolve`
+   */
+  whole(location: string, place: string): ExternalRange {
+    const { file, size } = this.#find(checkedLocation(location, place), place);
+    return { file, offset: 0, length: size };
+  }
+
+  /**
    * Reads a range that `resolve` gave, or a part of one, checking the way to the file again.
    * @throws ModelFormatError EXTERNAL_DATA_MISSING, _SYMLINK, _NOT_A_FILE, _RANGE, _MEMORY
    */

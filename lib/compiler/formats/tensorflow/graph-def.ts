@@ -15,6 +15,12 @@ export interface TensorFlowTensor {
 /** undefined: unknown rank; sizes of -1: unknown. */
 export type TensorFlowShape = readonly number[] | undefined;
 
+export interface FunctionReference {
+  readonly kind: 'function';
+  readonly name: string;
+  readonly attributes: ReadonlyMap<string, AttrValue>;
+}
+
 export type AttrValue =
   | { readonly kind: 'string'; readonly value: Uint8Array }
   | { readonly kind: 'int'; readonly value: bigint }
@@ -23,7 +29,7 @@ export type AttrValue =
   | { readonly kind: 'type'; readonly value: TensorFlowType }
   | { readonly kind: 'shape'; readonly value: TensorFlowShape }
   | { readonly kind: 'tensor'; readonly value: TensorFlowTensor }
-  | { readonly kind: 'function'; readonly name: string; readonly attributes: ReadonlyMap<string, AttrValue> }
+  | FunctionReference
   /** A reference to an attribute of the function around it. */
   | { readonly kind: 'placeholder'; readonly name: string }
   | { readonly kind: 'list'; readonly values: readonly AttrValue[] };
@@ -38,7 +44,10 @@ export interface NodeDef {
 
 export interface ArgumentDef {
   readonly name: string;
+  /** 'type_0' where an attribute of the call gives it. */
   readonly dataType: TensorFlowType;
+  /** The attribute of the call that gives the type. */
+  readonly typeAttribute?: string;
 }
 
 export interface FunctionDef {
@@ -48,6 +57,10 @@ export interface FunctionDef {
   readonly nodes: readonly NodeDef[];
   /** Output argument to the value of the body, `node:output:0`. */
   readonly returns: ReadonlyMap<string, string>;
+  /** Nodes of the body that run for what they do, whoever reads their outputs. */
+  readonly controlReturns?: readonly string[];
+  /** Of the function itself, hints among them: `api_implements` names what a group of functions computes alike. */
+  readonly attributes?: ReadonlyMap<string, AttrValue>;
 }
 
 export interface GraphDef {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { ModelProtoSchema, StringStringEntryProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import { describe, expect, test } from 'vitest';
 import { decodeModel } from '../../../../lib/compiler/formats/onnx/decode.js';
-import { scanMessage } from '../../../../lib/compiler/formats/onnx/wire-scan.js';
+import { scanMessage } from '../../../../lib/compiler/formats/protobuf/wire-scan.js';
 import { ModelFormatError } from '../../../../lib/errors.js';
 import { cpuMilliseconds } from '../../../support/cpu-time.js';
 import { floatTensor, modelProto, nodeProto, valueInfo } from '../../../support/onnx-messages.js';

@@ -12,10 +12,15 @@ import { type Frame, fieldPath } from './field-path.js';
 import { type FieldPlan, type MessagePlan, planOf } from './message-plan.js';
 
 export interface ScanLimits {
-  /** Messages inside one another; protobuf's own default is 100, and every decoder of ONNX has it. Default 100. */
+  /** Messages inside one another; protobuf's own default is 100, and every decoder of ONNX and TensorFlow has it. Default 100. */
   readonly depth: number;
   /** Estimated heap bytes of the decoded message and the IR made of it. Default: 60 % of what V8's heap may still grow by. */
   readonly memory: number;
+}
+
+export interface ScanOptions extends Partial<ScanLimits> {
+  /** What messages call the file: "Not a valid … file". Default 'ONNX'. */
+  readonly format?: string;
 }
 
 const DEFAULT_DEPTH = 100;
@@ -29,8 +34,8 @@ const COST = { message: 1024, view: 256, string: 48, number: 16, bigint: 48 } as
  * 2 GiB), PROTOBUF_TAG, PROTOBUF_WIRE_TYPE, PROTOBUF_VARINT, PROTOBUF_PACKED, PROTOBUF_UTF8, PROTOBUF_GROUP, PROTOBUF_DEPTH,
  * PROTOBUF_MEMORY; messages name the byte offset and the field's path.
  */
-export function scanMessage(schema: DescMessage, bytes: Uint8Array, limits: Partial<ScanLimits> = {}): void {
-  new Scan(bytes, limits.depth ?? DEFAULT_DEPTH, limits.memory ?? spareHeap()).message(planOf(schema));
+export function scanMessage(schema: DescMessage, bytes: Uint8Array, options: ScanOptions = {}): void {
+  new Scan(bytes, options).message(planOf(schema));
 }
 
 function spareHeap(): number {
@@ -40,16 +45,18 @@ function spareHeap(): number {
 
 class Scan {
   readonly #bytes: Uint8Array;
+  readonly #format: string;
   readonly #maximumDepth: number;
   readonly #maximumCost: number;
   readonly #frames: Frame[] = [];
   #position = 0;
   #cost = 0;
 
-  constructor(bytes: Uint8Array, maximumDepth: number, maximumCost: number) {
+  constructor(bytes: Uint8Array, { format = 'ONNX', depth = DEFAULT_DEPTH, memory = spareHeap() }: ScanOptions) {
     this.#bytes = bytes;
-    this.#maximumDepth = maximumDepth;
-    this.#maximumCost = maximumCost;
+    this.#format = format;
+    this.#maximumDepth = depth;
+    this.#maximumCost = memory;
   }
 
   message(plan: MessagePlan): void {
@@ -77,7 +84,7 @@ class Scan {
     const wireType = tag & 7;
     if (number === 0) throw this.#error('PROTOBUF_TAG', at, 'a field has the number 0');
     if (wireType === 3 || wireType === 4) {
-      throw this.#error('PROTOBUF_GROUP', at, 'a field is a group, which ONNX does not use', number);
+      throw this.#error('PROTOBUF_GROUP', at, `a field is a group, which ${this.#format} does not use`, number);
     }
     if (wireType > 5) throw this.#error('PROTOBUF_TAG', at, `a field has the wire type ${wireType}`, number);
     const field = plan.fields.get(number);
@@ -226,8 +233,8 @@ class Scan {
   #error(code: string, at: number, what: string, number?: number): ModelFormatError {
     return new ModelFormatError({
       code,
-      message: `Not a valid ONNX file: ${what} (byte ${at}, ${fieldPath(this.#bytes, this.#frames, at, number)}).`,
-      advice: ADVICE[code] ?? 'The file is damaged or no ONNX model. Download or export it again.',
+      message: `Not a valid ${this.#format} file: ${what} (byte ${at}, ${fieldPath(this.#bytes, this.#frames, at, number)}).`,
+      advice: ADVICE[code] ?? `The file is damaged or no ${this.#format} model. Download or export it again.`,
     });
   }
 }
@@ -236,5 +243,5 @@ const ADVICE: Readonly<Record<string, string>> = {
   PROTOBUF_TRUNCATED: 'The file is incomplete. Download or copy it again, and compare its size with the original.',
   PROTOBUF_DEPTH: 'No exporter nests graphs this deep: the file is damaged or hostile.',
   PROTOBUF_MEMORY:
-    'Store weights as raw_data or external data, or give Node.js more heap: NODE_OPTIONS=--max-old-space-size=8192. A small file that needs this is hostile.',
+    'Store weights as raw bytes (raw_data, tensor_content) or in a file of their own, or give Node.js more heap: NODE_OPTIONS=--max-old-space-size=8192. A small file that needs this is hostile.',
 };

@@ -1,0 +1,31 @@
+/** Products of matrices. */
+import type { Value } from '../../../ir/value.js';
+import { einsum } from '../../../lowering/einsum.js';
+import type { GraphBuilder } from '../../../lowering/graph-builder.js';
+import { matmul } from '../../../lowering/matrix.js';
+import { transpose } from '../../../lowering/rearrange.js';
+import { rankOf } from '../../../lowering/shape.js';
+import type { OpCall, OpTable } from '../op-call.js';
+import { fused } from './fused.js';
+
+export const MATRIX_OPS: OpTable = {
+  BatchMatMul: (call) => product(call, 'adj_x', 'adj_y'),
+  BatchMatMulV2: (call) => product(call, 'adj_x', 'adj_y'),
+  BatchMatMulV3: (call) => product(call, 'adj_x', 'adj_y'),
+  Einsum: (call) => einsum(call.builder, call.attributes.string('equation'), call.inputs),
+  MatMul: (call) => product(call, 'transpose_a', 'transpose_b'),
+  _FusedMatMul: (call) => fused(call, product(call, 'transpose_a', 'transpose_b'), 2, 'channels_last'),
+};
+
+/** Of real numbers, an adjoint is a transpose. */
+function product(call: OpCall, first: string, second: string): Value {
+  const a = transposed(call.builder, call.input(0), call.attributes.bool(first, false));
+  return matmul(call.builder, a, transposed(call.builder, call.input(1), call.attributes.bool(second, false)));
+}
+
+function transposed(builder: GraphBuilder, x: Value, isTransposed: boolean): Value {
+  const rank = rankOf(x);
+  if (!isTransposed || rank < 2) return x;
+  const permutation = Array.from({ length: rank }, (_, axis) => axis);
+  return transpose(builder, x, [...permutation.slice(0, -2), rank - 1, rank - 2]);
+}

@@ -1,0 +1,76 @@
+/** Borders, blocks and sizes of pictures. */
+import type { Value } from '../../../ir/value.js';
+import { batchToSpace, depthToSpace, extractPatches, spaceToBatch, spaceToDepth } from '../../../lowering/blocks.js';
+import { cast } from '../../../lowering/elementwise.js';
+import { elementTypeOf } from '../../../lowering/graph-builder.js';
+import { knownNumbers } from '../../../lowering/known-elements.js';
+import { type PadMode, type PadOptions, pad, padByVector, type Widths } from '../../../lowering/padding.js';
+import { reshape, transpose } from '../../../lowering/rearrange.js';
+import { type Interpolation, resize } from '../../../lowering/resize.js';
+import { rankOf } from '../../../lowering/shape.js';
+import type { OpCall, OpLowering, OpTable } from '../op-call.js';
+import { perPart } from './per-part.js';
+import { dataFormatOf, paddingOf, spatialEntries } from './windows.js';
+
+const resized = (interpolation: Interpolation): OpLowering => {
+  return (call) => {
+    const numbers = knownNumbers(call.input(1));
+    const target =
+      numbers === undefined
+        ? { computedSizes: reshape(call.builder, cast(call.builder, call.input(1), 'int64'), [2]) }
+        : { sizes: numbers };
+    // Only nearest keeps the type of its input; the others compute in float32.
+    const x =
+      interpolation === 'nearest' || elementTypeOf(call.input(0)) === 'float64'
+        ? call.input(0)
+        : cast(call.builder, call.input(0), 'float32');
+    return resize(call.builder, x, target, {
+      interpolation,
+      alignCorners: call.attributes.bool('align_corners', false),
+      halfPixelCenters: call.attributes.bool('half_pixel_centers', false),
+    });
+  };
+};
+
+export const PICTURE_OPS: OpTable = {
+  BatchToSpaceND: (call) =>
+    batchToSpace(call.builder, call.input(0), call.numbers(1, 'block shape'), pairs(call, 2, 'crops')),
+  DepthToSpace: (call) =>
+    depthToSpace(call.builder, call.input(0), call.attributes.int('block_size'), dataFormatOf(call)),
+  ExtractImagePatches: (call) => {
+    return extractPatches(call.builder, call.input(0), spatialEntries(call, 'ksizes'), {
+      strides: spatialEntries(call, 'strides'),
+      dilations: spatialEntries(call, 'rates'),
+      padding: paddingOf(call),
+    });
+  },
+  MirrorPad: (call) => padded(call, { mode: mirrorMode(call) }),
+  Pad: perPart((call) => padded(call, {})),
+  PadV2: (call) => padded(call, { value: call.input(2) }),
+  ResizeArea: resized('area'),
+  ResizeBicubic: resized('bicubic'),
+  ResizeBilinear: resized('bilinear'),
+  ResizeNearestNeighbor: resized('nearest'),
+  SpaceToBatchND: (call) =>
+    spaceToBatch(call.builder, call.input(0), call.numbers(1, 'block shape'), pairs(call, 2, 'paddings')),
+  SpaceToDepth: (call) =>
+    spaceToDepth(call.builder, call.input(0), call.attributes.int('block_size'), dataFormatOf(call)),
+};
+
+function mirrorMode(call: OpCall): PadMode {
+  return call.attributes.string('mode') === 'SYMMETRIC' ? 'symmetric' : 'reflect';
+}
+
+function pairs(call: OpCall, index: number, what: string): Widths {
+  const numbers = call.numbers(index, what);
+  return Array.from({ length: numbers.length / 2 }, (_, axis) => [numbers[2 * axis] ?? 0, numbers[2 * axis + 1] ?? 0]);
+}
+
+function padded(call: OpCall, options: PadOptions): Value {
+  const { builder } = call;
+  const [x, widths] = [call.input(0), call.input(1)];
+  if (knownNumbers(widths) !== undefined) return pad(builder, x, pairs(call, 1, 'paddings'), options);
+  // [rank, 2], a row before and after for each dimension; ONNX wants all before, then all after.
+  const vector = reshape(builder, transpose(builder, cast(builder, widths, 'int64'), [1, 0]), [2 * rankOf(x)]);
+  return padByVector(builder, x, vector, options);
+}

@@ -1,0 +1,19 @@
+/** Each op that TensorFlow has computed, an output each: test/fixtures/conversion/graphdef/make.py. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readTfjsGraph } from '../../../../lib/compiler/readers/tfjs-graph.js';
+import { readConversionFixture, strayingOutputs } from '../../../support/conversion-fixture.js';
+
+const folder = join(import.meta.dirname, '../../../fixtures/conversion/graphdef');
+const families = readdirSync(folder).flatMap((name) =>
+  name.endsWith('.parity.npz') ? [name.replace('.parity.npz', '')] : [],
+);
+
+describe('ops of a GraphDef, in ONNX', () => {
+  it.each(families)('%s: every case computes what TensorFlow computed', async (family) => {
+    const model = await readTfjsGraph(join(folder, `${family}.json`));
+    const fixture = await readConversionFixture(join(folder, family));
+    expect(await strayingOutputs(model, fixture)).toEqual([]);
+  });
+});
