@@ -22,7 +22,8 @@ const NOUNS = {
 
 const DEFAULT_ADVICE: Readonly<Record<keyof typeof NOUNS, string>> = {
   layer: 'Replace these layers by supported ones and save the model again, or export it to ONNX where it was made.',
-  operator: 'Change the model so that it does without them and export it again, or export it to ONNX where it was made.',
+  operator:
+    'Change the model so that it does without them and export it again, or export it to ONNX where it was made.',
 };
 
 /** How many kinds are listed, and places of each: a hostile file has as many as it likes. */

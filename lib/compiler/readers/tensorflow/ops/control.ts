@@ -7,7 +7,9 @@ import { reshape } from '../../../lowering/rearrange.js';
 import { isComplex, type OpCall, type Operand, type OpTable } from '../op-call.js';
 
 export const CONTROL_OPS: OpTable = {
+  Case: (call) => choiceOfMany(call),
   If: (call) => choice(call),
+  StatelessCase: (call) => choiceOfMany(call),
   StatelessIf: (call) => choice(call),
   StatelessWhile: (call) => repetition(call),
   While: (call) => repetition(call),
@@ -20,6 +22,21 @@ function choice(call: OpCall): readonly Operand[] {
   };
   const condition = truth(call.builder, call.input(0));
   return conditional(call.builder, condition, branch('then_branch'), branch('else_branch'));
+}
+
+/** The branch of that number; the last where there is none. */
+function choiceOfMany(call: OpCall): readonly Operand[] {
+  const names = call.attributes.functionNames('branches');
+  const [args, index] = [call.operands.slice(1), reshape(call.builder, call.input(0), [])];
+  const choose = (at: number) => (builder: GraphBuilder) =>
+    builder.scope(`branch_${at}`, () => branchFrom(builder, at));
+  const branchFrom = (builder: GraphBuilder, at: number): readonly Value[] => {
+    const take = (on: GraphBuilder) => plain(call, call.callFunction(on, names[at] ?? '', args));
+    if (at >= names.length - 1) return take(builder);
+    const isThis = compare(builder, 'Equal', index, builder.scalar(at, elementTypeOf(index)));
+    return conditional(builder, isThis, take, choose(at + 1));
+  };
+  return choose(0)(call.builder);
 }
 
 /** While `cond` of the values holds, they become `body` of them. */
