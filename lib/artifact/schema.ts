@@ -62,6 +62,16 @@ const budget = z
     'needs exactly one of min, max and maxLoss',
   );
 
+const tolerance = z.number().min(0);
+
+const parity = z.strictObject({
+  samples: relativePath.describe('A .npz file with arrays inputs/<name> and outputs/<name>.'),
+  tolerance: z
+    .union([tolerance, z.record(z.string(), tolerance)])
+    .describe('The largest max|Δ| / max|y| of an output, or one for each by name. Default 1e-4.')
+    .optional(),
+});
+
 export const modelConfigurationSchema = z.strictObject({
   $schema: z.string().optional(),
   name: modelName.describe("The model's name: its routes, its layer."),
@@ -98,7 +108,12 @@ export const modelConfigurationSchema = z.strictObject({
       'needs calibration and evaluation, or "synthetic": true',
     )
     .optional(),
-  parity: relativePath.optional(),
+  parity: z
+    .union([relativePath.transform((samples): z.output<typeof parity> => ({ samples })), parity])
+    .describe(
+      'Inputs and outputs that the source framework recorded; a build is refused where the model strays from them.',
+    )
+    .optional(),
   gpu: z
     .strictObject({
       precision: z.enum(['fp32', 'fp16']).describe('What it computes in; inputs and outputs keep their types.'),

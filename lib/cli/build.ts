@@ -3,7 +3,7 @@
 import type { Manifest } from '../artifact/manifest.js';
 import { formatBytes } from '../artifact/units.js';
 import type { GpuReport } from '../compiler/build/gpu-variant.js';
-import { buildArtifact } from '../compiler/build.js';
+import { type BuildReport, buildArtifact } from '../compiler/build.js';
 import type { Command } from './command.js';
 import { ARCHITECTURES, oneOf } from './option-values.js';
 import { createProgress } from './progress.js';
@@ -46,6 +46,7 @@ export const buildCommand: Command = {
           `${manifest.name} ${manifest.contentHash.slice(0, 12)}  ${formatBytes(bytesOf(manifest))} (source ${formatBytes(source.bytes)})`,
           `  ${report.passes.join(', ') || 'no pass changed the model'}`,
           `  ${equivalence.description}`,
+          ...parityLines(report),
           ...(gpu === undefined ? [] : [describeGpu(gpu)]),
           ...(report.lock?.notes ?? []).map((note) => `  ${note}`),
           '',
@@ -55,6 +56,13 @@ export const buildCommand: Command = {
     return 0;
   },
 };
+
+/** What was converted and never held against its source should not look as if it had been. */
+function parityLines({ parity, source }: BuildReport): string[] {
+  if (parity !== undefined) return [`  parity: ${parity.description}`, ...parity.notes.map((note) => `    ${note}`)];
+  if (source.format === 'ONNX') return [];
+  return ['  not checked against its source: record samples and name them as "parity" in model.json'];
+}
 
 function describeGpu({ precision, manifest, equivalence }: GpuReport): string {
   return `  gpu: ${precision}, ${formatBytes(bytesOf(manifest))}; ${equivalence.description}`;

@@ -1,8 +1,8 @@
 /** `cdk-onnx compare`: how far one model strays from another, on data of yours. */
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { readArtifact } from '../artifact/artifact-folder.js';
-import { ASSETS_FOLDER, type Manifest, type Signature, type Task } from '../artifact/manifest.js';
+import { ASSETS_FOLDER, MANIFEST_FILE, type Manifest, type Signature, type Task } from '../artifact/manifest.js';
 import { formatBytes, formatLatency } from '../artifact/units.js';
 import { MODEL_JSON, readModelJson } from '../compiler/build/configuration.js';
 import { signatureOf } from '../compiler/build/signature.js';
@@ -40,7 +40,8 @@ export const compareCommand: Command = {
     json: { type: 'boolean', description: 'print one JSON object on stdout' },
   },
   async run({ positionals: [first = '', second = ''], options, signal }) {
-    const [reference, candidate] = [await comparableModel(first), await comparableModel(second)];
+    await using reference = await comparableModel(first);
+    await using candidate = await comparableModel(second);
     const about = await aboutTask(options['model-json'], [first, second]);
     const signature = await signatureFrom(reference, signal);
     const data = await openDataSet(String(options.data), { ...about.source, signature, signal });
@@ -79,7 +80,7 @@ async function aboutTask(
     return { source: { task, assets: dirname(path) }, ...given({ metric: optimize?.budget.metric }) };
   }
   for (const path of models) {
-    if ((await stat(path)).isFile()) continue;
+    if (!existsSync(join(path, MANIFEST_FILE))) continue;
     const manifest: Manifest = await readArtifact(path);
     return { source: { task: manifest.task, assets: join(path, ASSETS_FOLDER) } };
   }

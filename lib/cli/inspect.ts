@@ -1,11 +1,11 @@
 /** `cdk-onnx inspect`: what is in a model, without running it. */
-import { stat } from 'node:fs/promises';
+import { sourceBytes } from '../artifact/source-content.js';
 import type { Model } from '../compiler/ir/model.js';
 import { printModel, typeText } from '../compiler/ir/print.js';
 import { countOperators, type Weight, weightsOf } from '../compiler/ir/summary.js';
 import { findProblems, type Problem } from '../compiler/ir/validation.js';
 import type { Value } from '../compiler/ir/value.js';
-import { readerFor } from '../compiler/readers/read-model.js';
+import { openModel } from '../compiler/readers/read-model.js';
 import type { Command } from './command.js';
 import { describe } from './inspection-text.js';
 
@@ -39,7 +39,7 @@ export interface Inspection {
   /** Operator to count, most frequent first. */
   readonly operators: Readonly<Record<string, number>>;
   readonly functions: readonly { readonly name: string; readonly domain: string; readonly nodes: number }[];
-  /** Bytes of the file, of all weights, and of those weights that lie beside the file. */
+  /** Bytes of the source's files, of all weights, and of those weights that lie beside the file. */
   readonly sizes: { readonly file: number; readonly weights: number; readonly external: number };
   /** Elements of all weights. */
   readonly parameters: number;
@@ -60,7 +60,7 @@ export interface InspectOptions {
 export const inspectCommand: Command = {
   name: 'inspect',
   summary: 'Shows what is in a model: inputs, outputs, operators, opsets, sizes, the largest weights.',
-  positionals: '<model file>',
+  positionals: '<model>',
   options: {
     json: { type: 'boolean', description: 'print one JSON object on stdout' },
     graph: { type: 'boolean', description: 'print the whole graph as text' },
@@ -78,18 +78,17 @@ export const inspectCommand: Command = {
  */
 export async function inspect(path: string, options: InspectOptions = {}): Promise<string> {
   if (options.graph === true) {
-    const reader = await readerFor(path);
-    return printModel(await reader.read(path)).trimEnd();
+    await using opened = await openModel(path);
+    return printModel(opened.model).trimEnd();
   }
   const inspection = await inspectModel(path);
   return options.json === true ? JSON.stringify(inspection) : describe(inspection);
 }
 
 export async function inspectModel(path: string): Promise<Inspection> {
-  const reader = await readerFor(path);
-  const model = await reader.read(path);
-  const { size } = await stat(path);
-  return { path, format: reader.name, ...inspectionOf(model, size) };
+  await using opened = await openModel(path);
+  const { model, reader } = opened;
+  return { path, format: reader.name, ...inspectionOf(model, sourceBytes(path)) };
 }
 
 function inspectionOf(model: Model, file: number): Omit<Inspection, 'path' | 'format'> {

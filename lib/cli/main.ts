@@ -8,6 +8,7 @@ import { type Command, helpText, parseCommandLine } from './command.js';
 /** Loaded one at a time: `cdk-onnx build` must not wait for what `dev` imports. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   inspect: async () => (await import('./inspect.js')).inspectCommand,
+  convert: async () => (await import('./convert.js')).convertCommand,
   build: async () => (await import('./build.js')).buildCommand,
   optimize: async () => (await import('./optimize.js')).optimizeCommand,
   quantize: async () => (await import('./quantize.js')).quantizeCommand,

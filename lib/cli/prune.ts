@@ -1,5 +1,5 @@
 /** `cdk-onnx prune`: takes out what a model does not need, or what it can do without. */
-import { stat } from 'node:fs/promises';
+import { sourceBytes } from '../artifact/source-content.js';
 import { formatBytes } from '../artifact/units.js';
 import type { DataSet } from '../compiler/data/data-set.js';
 import { openDataSet } from '../compiler/data/open-data-set.js';
@@ -25,7 +25,7 @@ import { reasons } from './quantize.js';
 export const pruneCommand: Command = {
   name: 'prune',
   summary: 'Takes channels, heads and widths out of a model, or sets weights to zero.',
-  positionals: '<model file or directory>',
+  positionals: '<model or model directory>',
   options: {
     out: {
       type: 'string',
@@ -67,7 +67,7 @@ export const pruneCommand: Command = {
     let judge: BudgetJudge | undefined;
     let data: ModelData | undefined;
     try {
-      const prepared = await prepareAnything(path, { signal, onStep });
+      await using prepared = await prepareAnything(path, { signal, onStep });
       const hasBudget = prepared.configuration.optimize !== undefined;
       const seeksRatio = method === 'structured' && options.ratio === undefined && hasBudget;
       if (seeksRatio) {
@@ -92,7 +92,7 @@ export const pruneCommand: Command = {
       const plan = { ...EMPTY_PLAN, weights: result.weights };
       const written = await writeChanged({ prepared, plan, out: String(options.out), signal, onStep });
       progress.done();
-      const before = (await stat(prepared.source)).size;
+      const before = sourceBytes(prepared.source);
       process.stdout.write(
         options.json === true ? jsonLine(result, written, before) : prunedText(result, written, before),
       );

@@ -1,6 +1,6 @@
 /** `cdk-onnx quantize`: one explicit recipe, for who knows what they want. */
-import { stat } from 'node:fs/promises';
 import type { Task } from '../artifact/manifest.js';
+import { sourceBytes } from '../artifact/source-content.js';
 import { formatBytes } from '../artifact/units.js';
 import { openDataSet } from '../compiler/data/open-data-set.js';
 import { printable } from '../compiler/ir/print.js';
@@ -16,7 +16,7 @@ import { RECIPE_OPTIONS, rangeMethodOf, recipeOf } from './recipe-options.js';
 export const quantizeCommand: Command = {
   name: 'quantize',
   summary: 'Gives every node that can have it one explicit recipe; measures no accuracy (optimize and compare do).',
-  positionals: '<model file or directory>',
+  positionals: '<model or model directory>',
   options: {
     out: {
       type: 'string',
@@ -38,7 +38,7 @@ export const quantizeCommand: Command = {
     const progress = createProgress();
     const onStep = (name: string) => progress.step(name);
     try {
-      const prepared = await prepareAnything(path, { signal, onStep });
+      await using prepared = await prepareAnything(path, { signal, onStep });
       const { configuration, directory, source } = prepared;
       const calibrationPath = options.calibration ?? calibrationOf(configuration.optimize?.calibration, directory);
       const isNeeded = recipe.scheme === 'int8-static' && typeof calibrationPath === 'string';
@@ -55,7 +55,7 @@ export const quantizeCommand: Command = {
       });
       const written = await writeChanged({ prepared, plan, out: String(options.out), signal, onStep });
       progress.done();
-      const before = (await stat(source)).size;
+      const before = sourceBytes(source);
       const all = [...refused, ...written.declined];
       const nodes = plan.recipes.length - written.declined.length;
       const summary = {

@@ -1,5 +1,5 @@
 /** The pipeline from a model folder to an artifact, top to bottom. */
-import { stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
 import { type Json, readableJson } from '../artifact/digest.js';
@@ -10,18 +10,20 @@ import {
   type SessionSettings,
 } from '../artifact/manifest.js';
 import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
+import { sourceBytes } from '../artifact/source-content.js';
 import { applyLock, chooseLock, compareWithLock, type LockReport } from './build/apply-lock.js';
 import { readModelFolder } from './build/configuration.js';
 import { compareWithSource, type Equivalence } from './build/equivalence.js';
 import { feedOf } from './build/feeds.js';
 import { type GpuReport, writeGpuVariant } from './build/gpu-variant.js';
-import { joinPasses, prepareFolder } from './build/prepare.js';
+import { joinPasses, prepareFolder, referenceText } from './build/prepare.js';
 import { replaceFolder } from './build/replace-folder.js';
 import { sessionSettingsFor } from './build/session-settings.js';
 import { checkTask, signatureOf } from './build/signature.js';
 import { copyTaskAssets } from './build/task-assets.js';
 import { writeModel } from './ir/serialization/write.js';
 import { validate } from './ir/validation.js';
+import type { ParityReport } from './parity/gate.js';
 import { type PassesResult, runPasses } from './passes/pass.js';
 import { recipes } from './passes/presets.js';
 import { applyPlan } from './quantize/apply-plan.js';
@@ -48,12 +50,14 @@ export interface BuildOptions {
 /** What `report.json` says: how an artifact was made. Not part of the artifact's identity. */
 export interface BuildReport {
   readonly manifest: Manifest;
-  readonly source: { readonly path: string; readonly bytes: number };
+  readonly source: { readonly path: string; readonly format: string; readonly bytes: number };
   /** Names of the passes that changed the model, in order, each once. */
   readonly passes: readonly string[];
   /** Rewrites that were possible and not made, with the reason. */
   readonly declined: PassesResult['declined'];
   readonly equivalence: Equivalence;
+  /** Where model.json names recorded samples: how far the model is from what its source framework computed, before any recipe. */
+  readonly parity?: ParityReport;
   /** Where model.json has an `optimize` section. */
   readonly lock?: LockReport;
   /** Where model.json has a `gpu` section. */
@@ -74,8 +78,8 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
   const { configuration, source } = folder;
   const { chosen } = options;
   const lock = chosen === undefined ? await chooseLock(folder, options.architecture) : undefined;
-  const prepared = await prepareFolder(folder, options);
-  const { model, frozen } = prepared;
+  await using prepared = await prepareFolder(folder, options);
+  const { model, frozen, reference, parity } = prepared;
   const isLossless = lock === undefined && chosen === undefined && configuration.weights === 'fp32';
   if (lock !== undefined) step('applying the lock');
   const applied = lock === undefined ? undefined : await applyLock(prepared, lock);
@@ -96,10 +100,14 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     await using built = await openSession(path, { settings: session, ...during });
     const signature = signatureOf(built);
     checkTask(configuration.task, signature);
-    await using original = await openSession(source, { settings: { graphOptimizationLevel: 'basic' }, ...during });
+    await using original = await openSession(reference.path, {
+      settings: { graphOptimizationLevel: 'basic' },
+      ...during,
+    });
     const equivalence = await compareWithSource(original, built, signature.inputs, {
       tolerance: isLossless ? LOSSLESS_TOLERANCE : undefined,
       frozen: Object.fromEntries(frozen.map((value) => [value.name, feedOf(value)])),
+      reference: referenceText(reference),
     });
 
     const { unfused } = prepared;
@@ -125,10 +133,11 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     });
     const report: BuildReport = {
       manifest,
-      source: { path: configuration.source, bytes: (await stat(source)).size },
+      source: { path: configuration.source, format: reference.format, bytes: sourceBytes(source) },
       passes: passes.modified,
       declined: passes.declined,
       equivalence,
+      ...(parity === undefined ? {} : { parity }),
       ...(gpuReport === undefined ? {} : { gpu: gpuReport }),
       ...(lock === undefined || applied === undefined ? {} : { lock: compareWithLock(manifest, lock, applied) }),
     };

@@ -1,11 +1,12 @@
 /** What a built model depends on, as one hash: files of the model, architecture and versions; no absolute path. */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import type { FileDigests } from '../artifact/file-digests.js';
 import { folderDigest, listFolder } from '../artifact/folder-digest.js';
 import { resolveModelSource } from '../artifact/model-source.js';
 import { packageRoot, toolVersion } from '../artifact/package-root.js';
+import { sourceFolder } from '../artifact/source-content.js';
 import type { ArchitectureName } from './architecture.js';
 import { readModelDirectory } from './model-description.js';
 
@@ -59,7 +60,8 @@ function fingerprint(architecture: ArchitectureName, digests: FileDigests, conte
 
 /** A source's own digest and those of the files beside it that it names: external data. */
 function sourceDigests(source: string, digests: FileDigests): unknown[] {
-  if (statSync(source).isDirectory()) return [['source', folderDigest(source, digests)]];
+  const whole = sourceFolder(source);
+  if (whole !== undefined) return [['source', folderDigest(whole, digests)]];
   const folder = dirname(source);
   const besides = filesBeside(folder).filter((path) => path !== basename(source));
   const names = [...new Set(besides.map((path) => basename(path)))];

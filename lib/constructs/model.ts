@@ -1,4 +1,4 @@
-import { basename, extname, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { AssetStaging } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { Manifest } from '../artifact/manifest.js';
@@ -69,7 +69,7 @@ export abstract class Model {
   }
 
   /**
-   * A model file alone, with what a model.json would say as options.
+   * A model alone, as `source` of a model.json would name it: a file, a folder or an archive, with the rest of a model.json as options.
    *
    * @throws SynthesisError `MODEL_NAME_INVALID`, `MODEL_FILE_NOT_FOUND`
    */
@@ -126,7 +126,11 @@ class FileModel extends Model {
     private readonly file: string,
     private readonly options: ModelFileOptions,
   ) {
-    super(options.name ?? basename(file, extname(file)), options.task?.type ?? 'tensor', options.version ?? 1);
+    super(
+      options.name ?? basename(file).replace(/(\.tar)?\.\w+$/, ''),
+      options.task?.type ?? 'tensor',
+      options.version ?? 1,
+    );
   }
 
   bind(scope: Construct, { architecture }: ModelBindOptions): StagedModel {

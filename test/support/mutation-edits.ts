@@ -20,7 +20,8 @@ export const pick = <T>(random: Random, list: readonly T[]): T => list[below(ran
 
 export type Edit = (bytes: Uint8Array, random: Random) => Uint8Array;
 
-export const edits: Readonly<Record<string, Edit>> = {
+/** For files of any format. */
+export const byteEdits = {
   'bit flips': (bytes, random) => {
     const copy = bytes.slice();
     for (let count = 1 + below(random, 8); count > 0; count--) {
@@ -37,6 +38,22 @@ export const edits: Readonly<Record<string, Edit>> = {
     const skip = random() < 0.5 ? part.length : 0;
     return Uint8Array.from(Buffer.concat([bytes.subarray(0, at), part, bytes.subarray(at + skip)]));
   },
+  /** Little-endian, as lengths, counts and offsets of binary formats are. */
+  'whole number': (bytes, random) => {
+    const copy = bytes.slice();
+    const width = pick(random, [1, 2, 4, 8]);
+    const at = below(random, Math.max(1, copy.length - width));
+    const value = pick(random, [0, 1, 127, 255, 256, 65_535, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 53, bytes.length]);
+    for (let index = 0; index < width; index++) copy[at + index] = Math.floor(value / 256 ** index) % 256;
+    return copy;
+  },
+} satisfies Readonly<Record<string, Edit>>;
+
+/** For ONNX files. */
+export const edits: Readonly<Record<string, Edit>> = {
+  'bit flips': byteEdits['bit flips'],
+  truncation: byteEdits.truncation,
+  splice: byteEdits.splice,
   'length field': (bytes, random) => {
     const places = lengthFields(bytes, random);
     const place = places[below(random, places.length)];

@@ -1,10 +1,31 @@
 /** Reads damaged copies of models in a process of its own, which may crash, hang or run out of memory without taking this one along. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import type { Edit } from './mutation-edits.js';
+
+/** What is damaged, how, and what reads it. A module that the process imports exports one as `subject`. */
+export interface MutationSubject {
+  /** Beside the models that are named. */
+  readonly originals?: readonly Uint8Array[];
+  readonly edits: Readonly<Record<string, Edit>>;
+  /**
+   * Reads damaged bytes as the product does.
+   * @param path of the model that was damaged
+   * @returns 'valid', an error's code, or what went wrong in other words
+   */
+  attempt(bytes: Uint8Array, path: string | undefined): string | Promise<string>;
+}
+
+/** ONNX files, as `readOnnx` reads them. */
+export const ONNX_SUBJECT = join(import.meta.dirname, 'mutation-subjects/onnx.ts');
+/** Any source that `openModel` opens: the named file is damaged, and what lies beside it is there for the reader too. */
+export const SOURCE_SUBJECT = join(import.meta.dirname, 'mutation-subjects/source.ts');
 
 export interface MutationOptions {
-  /** Paths of the models to damage; one that uses every field of the format is added to them. */
+  /** Paths of the files to damage. */
   readonly seeds: readonly string[];
+  /** Path of the module with the subject. Default ONNX_SUBJECT. */
+  readonly subject?: string;
   readonly count: number;
   /** Mutation `i` is made from `seed + i` alone. */
   readonly seed: number;
@@ -26,6 +47,7 @@ export interface MutationReport {
 }
 
 export interface MutationRequest {
+  readonly subject: string;
   readonly seeds: readonly string[];
   readonly seed: number;
   readonly from: number;
@@ -67,7 +89,15 @@ export async function mutateAndRead(options: MutationOptions): Promise<MutationR
 
 /** Resolves to the peak of memory, or to how the process ended before it was done. */
 function runWorker(
-  { seeds, seed, count, timeoutMs = 20_000, heapMebibytes = 256, from }: MutationOptions & { readonly from: number },
+  {
+    seeds,
+    subject = ONNX_SUBJECT,
+    seed,
+    count,
+    timeoutMs = 20_000,
+    heapMebibytes = 256,
+    from,
+  }: MutationOptions & { readonly from: number },
   take: (outcome: MutationOutcome) => void,
 ): Promise<number | string> {
   const worker: ChildProcess = fork(join(import.meta.dirname, 'mutation-worker.ts'), {
@@ -99,7 +129,7 @@ function runWorker(
       clearTimeout(timer);
       resolve(typeof end === 'string' && code !== null && code !== 0 ? `exit code ${code}, ${signal ?? ''}` : end);
     });
-    const request: MutationRequest = { seeds, seed, from, to: count };
+    const request: MutationRequest = { subject, seeds, seed, from, to: count };
     worker.send(request);
   });
 }

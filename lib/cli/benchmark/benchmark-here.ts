@@ -1,9 +1,9 @@
 /** Latencies of a model on this machine. */
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Architecture, Task, TensorSignature } from '../../artifact/manifest.js';
-import { MODEL_JSON } from '../../compiler/build/configuration.js';
+import { isModelFolder } from '../../compiler/build/configuration.js';
 import { signatureOf } from '../../compiler/build/signature.js';
 import { buildArtifact } from '../../compiler/build.js';
 import { type ComparableModel, comparableModel } from '../../compiler/comparison/comparable-model.js';
@@ -61,7 +61,7 @@ export async function benchmarkHere(options: BenchmarkHereOptions): Promise<Here
   const temporary = await mkdtemp(join(tmpdir(), 'cdk-onnx-benchmark-'));
   try {
     let runnable = path;
-    if ((await stat(join(path, MODEL_JSON)).catch(() => undefined))?.isFile() === true) {
+    if (isModelFolder(path)) {
       runnable = join(temporary, 'artifact');
       await buildArtifact({
         modelDirectory: path,
@@ -71,7 +71,7 @@ export async function benchmarkHere(options: BenchmarkHereOptions): Promise<Here
         ...given({ onStep }),
       });
     }
-    const model = await comparableModel(runnable);
+    await using model = await comparableModel(runnable);
     onStep?.('looking for inputs');
     const feeds = await inputsFor(model, options);
     onStep?.(`timing ${runs} runs after ${opens} openings`);

@@ -1,11 +1,11 @@
 /** What a build does with the `optimize` section of model.json: it never searches, it does what the lock says. */
 
-import { sha256OfFile } from '../../artifact/digest.js';
 import { type ArchitectureLock, LOCK_FILE, type Lock } from '../../artifact/lock.js';
 import type { Architecture, Manifest } from '../../artifact/manifest.js';
 import { onnxruntimeVersion } from '../../artifact/onnxruntime-package.js';
 import { toolVersion } from '../../artifact/package-root.js';
 import type { NodeKey } from '../../artifact/recipe.js';
+import { sourceDigest } from '../../artifact/source-content.js';
 import { ArtifactError, ConfigurationError } from '../../errors.js';
 import type { Model } from '../ir/model.js';
 import { applyPlan } from '../quantize/apply-plan.js';
@@ -66,7 +66,7 @@ export async function chooseLock(folder: ModelFolder, architecture: Architecture
 
 async function staleness({ configuration, source }: ModelFolder, { digests }: Lock): Promise<string | undefined> {
   if (digests.modelJson !== modelJsonDigest(configuration)) return 'inputs, task or optimize of its model.json changed';
-  if (digests.source !== (await sha256OfFile(source))) return 'its source changed';
+  if (digests.source !== (await sourceDigest(source))) return 'its source changed';
   return undefined;
 }
 

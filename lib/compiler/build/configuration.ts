@@ -1,5 +1,5 @@
 /** Reads a model folder: its model.json, and where its source lies. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { resolveModelSource } from '../../artifact/model-source.js';
 import { type ModelConfiguration, parseModelConfiguration } from '../../artifact/schema.js';
@@ -31,10 +31,36 @@ export function readModelJson(file: string): ModelConfiguration {
   return parseModelConfiguration(readFileSync(file, 'utf8'), file);
 }
 
+/** Whether a model.json of ours describes a folder: TensorFlow.js calls its topology by the same name. */
+export function isModelFolder(path: string): boolean {
+  const file = join(path, MODEL_JSON);
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === true && !isTopology(file);
+}
+
+const TOPOLOGY = /"(modelTopology|weightsManifest)"\s*:/;
+const HEAD_BYTES = 4096;
+
+function isTopology(file: string): boolean {
+  const descriptor = openSync(file, 'r');
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    return TOPOLOGY.test(head.toString('latin1', 0, readSync(descriptor, head, 0, HEAD_BYTES, 0)));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** @throws ConfigurationError MODEL_JSON_MISSING, MODEL_JSON_INVALID, MODEL_NAME, SOURCE_NOT_FOUND */
 export function readModelFolder(path: string): ModelFolder {
   const directory = resolve(path);
   const file = join(directory, MODEL_JSON);
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true && isTopology(file)) {
+    throw new ConfigurationError({
+      code: 'MODEL_JSON_INVALID',
+      message: `${file} is a TensorFlow.js model, not the description of one.`,
+      advice: `Make a folder with a ${MODEL_JSON} of its own, whose \`source\` names this file.`,
+    });
+  }
   const configuration = readModelJson(file);
   if (configuration.name !== basename(directory)) {
     throw new ConfigurationError({

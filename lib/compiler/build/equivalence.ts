@@ -31,6 +31,8 @@ export interface EquivalenceOptions {
   readonly tolerance: number | undefined;
   /** Inputs of the source that were frozen to constants. */
   readonly frozen: Readonly<Record<string, RuntimeTensor>>;
+  /** What it is compared with, in words. Default 'the source'. */
+  readonly reference?: string;
 }
 
 /** @throws ArtifactError NOT_EQUIVALENT naming the first output that strays */
@@ -40,12 +42,13 @@ export async function compareWithSource(
   inputs: readonly TensorSignature[],
   options: EquivalenceOptions,
 ): Promise<Equivalence> {
+  const { reference = 'the source' } = options;
   for (const dynamicSize of [1, 2, 8, 64]) {
     const feeds = sampleInputs(inputs, { dynamicSize });
     const expected = await runOrReason(source, { ...feeds, ...options.frozen });
     if (typeof expected === 'string') {
       if (dynamicSize === 64) {
-        const description = `not compared with the source, which refuses made-up inputs: ${expected}`;
+        const description = `not compared with ${reference}, which refuses made-up inputs: ${expected}`;
         return { kind: 'not-comparable', reason: expected, description };
       }
       continue;
@@ -67,8 +70,8 @@ export async function compareWithSource(
     const snr = Math.min(...outputs.map((output) => output.snr ?? Number.POSITIVE_INFINITY));
     const description =
       worst === 0
-        ? 'answers are bit-equal to the source on made-up inputs'
-        : `answers differ from the source by max|Δ|/max|y| = ${worst.toExponential(1)} (${snr.toFixed(0)} dB) on made-up inputs`;
+        ? `answers are bit-equal to ${reference} on made-up inputs`
+        : `answers differ from ${reference} by max|Δ|/max|y| = ${worst.toExponential(1)} (${snr.toFixed(0)} dB) on made-up inputs`;
     return { kind: 'compared', worst, outputs, description };
   }
   throw new TypeError('unreachable: the last size returns');

@@ -16,7 +16,7 @@ import { recipes } from '../passes/presets.js';
 import { openSession, type RuntimeSession } from '../runtime/session.js';
 import { compareWithSource, type Equivalence } from './equivalence.js';
 import { feedOf } from './feeds.js';
-import type { PreparedModel } from './prepare.js';
+import { type PreparedModel, referenceText } from './prepare.js';
 import { signatureOf } from './signature.js';
 
 export interface GpuReport {
@@ -46,7 +46,7 @@ const SESSION: SessionSettings = { graphOptimizationLevel: 'all' };
  * @throws ArtifactError GPU_PRECISION where half precision overflows on made-up inputs
  */
 export async function writeGpuVariant(
-  { configuration, frozen }: PreparedModel,
+  { configuration, frozen, reference }: PreparedModel,
   model: Model,
   { precision, output, original, signal }: GpuVariantOptions,
 ): Promise<GpuReport> {
@@ -66,7 +66,11 @@ export async function writeGpuVariant(
   const signature = signatureOf(built);
   const feeds = Object.fromEntries(frozen.map((value) => [value.name, feedOf(value)]));
   const compare = (session: RuntimeSession) =>
-    compareWithSource(original, session, signature.inputs, { tolerance: undefined, frozen: feeds });
+    compareWithSource(original, session, signature.inputs, {
+      tolerance: undefined,
+      frozen: feeds,
+      reference: referenceText(reference),
+    });
   const equivalence = await (precision === 'fp16' ? asOnGpu(model, during, compare) : compare(built)).catch((cause) => {
     if (precision !== 'fp16' || !(cause instanceof ArtifactError) || cause.code !== 'NOT_EQUIVALENT') throw cause;
     throw new ArtifactError({

@@ -1,9 +1,10 @@
 /** What a lock was made of, as digests that are the same on every machine. */
 import { createHash } from 'node:crypto';
-import { canonicalJson, type Json, sha256, sha256OfFile } from '../../artifact/digest.js';
+import { canonicalJson, type Json, sha256 } from '../../artifact/digest.js';
 import type { LockDigests } from '../../artifact/lock.js';
 import type { ArtifactFile } from '../../artifact/manifest.js';
 import type { ModelConfiguration } from '../../artifact/schema.js';
+import { sourceDigest } from '../../artifact/source-content.js';
 import type { Model } from '../ir/model.js';
 import { printModel } from '../ir/print.js';
 import { weightsOf } from '../ir/summary.js';
@@ -15,7 +16,7 @@ export type InputDigests = Pick<LockDigests, 'source' | 'normalizedGraph' | 'mod
 
 export async function inputDigests({ source, configuration, model }: PreparedModel): Promise<InputDigests> {
   return {
-    source: await sha256OfFile(source),
+    source: await sourceDigest(source),
     normalizedGraph: graphDigest(model),
     modelJson: modelJsonDigest(configuration),
   };

@@ -1,11 +1,16 @@
-/** Anything that can be run and compared: a model file, an artifact, a model's folder. */
-import { readdir, stat } from 'node:fs/promises';
+/** Anything that can be run and compared: a model, converted where it is no ONNX file, or an artifact. */
+import { existsSync, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readArtifact } from '../../artifact/artifact-folder.js';
 import { MANIFEST_FILE, type SessionSettings, type Task } from '../../artifact/manifest.js';
-import { ConfigurationError } from '../../errors.js';
+import { sourceBytes } from '../../artifact/source-content.js';
+import { CdkOnnxError, ConfigurationError } from '../../errors.js';
+import type { Model } from '../ir/model.js';
 import { weightsOf } from '../ir/summary.js';
-import { readModel } from '../readers/read-model.js';
+import { asModelFile } from '../metrics/model-file.js';
+import { onnxReader } from '../readers/onnx.js';
+import { openModel } from '../readers/read-model.js';
 
 export interface ComparableModel {
   /** As the caller named it. */
@@ -15,35 +20,58 @@ export interface ComparableModel {
   readonly settings: SessionSettings;
   /** Of an artifact. */
   readonly task?: Task;
-  /** Of the file, and of the external data that it names. */
+  /** Of the model's files, and of the external data that they name. */
   readonly bytes: number;
 }
 
 /**
- * A model file with onnxruntime's own settings, or an artifact with those of its manifest.
+ * A model with onnxruntime's own settings, or an artifact with those of its manifest. A model that was converted or unpacked for it lies in a
+ * temporary folder until it is disposed of.
  * @throws ConfigurationError MODEL_TO_RUN; errors of the reader and of the artifact
  */
-export async function comparableModel(given: string): Promise<ComparableModel> {
+export async function comparableModel(given: string): Promise<ComparableModel & AsyncDisposable> {
   const path = resolve(given);
-  const stats = await stat(path).catch(() => undefined);
-  if (stats?.isFile() === true) {
-    return { label: given, path, settings: {}, bytes: stats.size + (await externalBytes(path)) };
+  if (!existsSync(path)) {
+    throw toRun(`There is no ${given}`);
   }
-  if (stats?.isDirectory() === true && (await readdir(path)).includes(MANIFEST_FILE)) {
+  if (existsSync(join(path, MANIFEST_FILE))) {
     const manifest = await readArtifact(path);
     const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
-    return { label: given, path: join(path, manifest.model), settings: manifest.session, task: manifest.task, bytes };
+    const artifact = { path: join(path, manifest.model), settings: manifest.session, task: manifest.task, bytes };
+    return { label: given, ...artifact, [Symbol.asyncDispose]: async () => undefined };
   }
-  throw new ConfigurationError({
+  const opened = await openModel(path).catch((cause) => {
+    if (!(cause instanceof CdkOnnxError) || cause.code !== 'MODEL_FORMAT_UNSUPPORTED' || statSync(path).isFile())
+      throw cause;
+    throw toRun(`${given} holds neither a model nor an artifact`, cause);
+  });
+  try {
+    const isFile = opened.reader === onnxReader;
+    const file = await asModelFile(isFile ? opened.path : opened.model);
+    const dispose = async () => {
+      await file[Symbol.asyncDispose]();
+      await opened[Symbol.asyncDispose]();
+    };
+    const bytes = sourceBytes(path) + (isFile && !opened.isUnpacked ? await externalBytes(opened.model) : 0);
+    return { label: given, path: file.path, settings: {}, bytes, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function toRun(what: string, cause?: unknown): ConfigurationError {
+  return new ConfigurationError({
     code: 'MODEL_TO_RUN',
-    message: `${given} is neither a model file nor an artifact.`,
-    advice: 'Name an ONNX file, or a folder that `cdk-onnx build` wrote.',
+    message: `${what}.`,
+    advice: 'Name a model, or a folder that `cdk-onnx build` wrote.',
+    ...(cause === undefined ? {} : { cause }),
   });
 }
 
-async function externalBytes(path: string): Promise<number> {
+async function externalBytes(model: Model): Promise<number> {
   const files = new Set<string>();
-  for (const { tensor } of weightsOf(await readModel(path))) {
+  for (const { tensor } of weightsOf(model)) {
     if (tensor.storage.kind === 'external') files.add(tensor.storage.file);
   }
   const sizes = await Promise.all([...files].map(async (file) => (await stat(file)).size));

@@ -3,12 +3,15 @@ import { attribute } from '../ir/attribute.js';
 import type { Value } from '../ir/value.js';
 import { elementTypeOf, type GraphBuilder } from './graph-builder.js';
 import { LoweringError } from './lowering-error.js';
+import { padByVector } from './padding.js';
 import { concat, gather, squeeze, toChannelsFirst } from './rearrange.js';
 import { rankOf, requiredSize, shapeOf, shapeText } from './shape.js';
 import {
+  computedSamePads,
   type DataFormat,
   hasAutomaticPads,
   inChannelsFirst,
+  type SlidingWindow,
   slidingWindow,
   spatialShape,
   staticPads,
@@ -28,7 +31,8 @@ export interface PoolOptions extends Omit<WindowOptions, 'dilations'> {
 
 /**
  * @param sizes of the window, one for each spatial dimension
- * @throws LoweringError WINDOW_OPTIONS, WINDOW_TOO_LARGE, SIZE_UNKNOWN for `same` on an open size, where strides leave elements out
+ * @throws LoweringError WINDOW_OPTIONS, WINDOW_TOO_LARGE, SIZE_UNKNOWN for means with `same` on open sizes, where strides leave elements
+ * between windows
  */
 export function pool(
   builder: GraphBuilder,
@@ -41,19 +45,26 @@ export function pool(
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
     checkRank(first, sizes.length);
     const spatial = spatialShape(first);
-    const pads = staticPads(window, spatial);
+    let [input, pads] = [first, staticPads(window, spatial)];
     if (pads === undefined && !hasAutomaticPads(window)) {
-      throw new LoweringError({
-        code: 'SIZE_UNKNOWN',
-        message: `A pool of ${sizes.join(' × ')} with strides ${window.strides.join(' × ')} and padding 'same' needs the input's sizes.`,
-        advice: 'Export the model with fixed sizes there.',
-      });
+      if (kind !== 'max' || elementTypeOf(x) !== 'float32') throw needsSizes(window);
+      const value = Number.NEGATIVE_INFINITY;
+      input = padByVector(builder, first, computedSamePads(builder, first, window), { value });
+      pads = sizes.map(() => [0, 0]);
     }
     const attributes = windowAttributes(window, pads);
     if (options.countsPadding === true) attributes.count_include_pad = attribute.int(1);
     const [batch, channels] = shapeOf(first);
     const type = { elementType: elementTypeOf(x), shape: [batch, channels, ...windowCounts(window, spatial)] };
-    return builder.node(kind === 'max' ? 'MaxPool' : 'AveragePool', [first], type, { attributes });
+    return builder.node(kind === 'max' ? 'MaxPool' : 'AveragePool', [input], type, { attributes });
+  });
+}
+
+function needsSizes({ sizes, strides }: SlidingWindow): LoweringError {
+  return new LoweringError({
+    code: 'SIZE_UNKNOWN',
+    message: `A pool of ${sizes.join(' × ')} with strides ${strides.join(' × ')} and padding 'same' needs the input's sizes.`,
+    advice: 'Export the model with fixed sizes there.',
   });
 }
 

@@ -7,6 +7,7 @@ import { LOCK_FILE, type Lock } from '../../artifact/lock.js';
 import type { Architecture } from '../../artifact/manifest.js';
 import { onnxruntimeVersion } from '../../artifact/onnxruntime-package.js';
 import { toolVersion } from '../../artifact/package-root.js';
+import { sourceBytes } from '../../artifact/source-content.js';
 import { ConfigurationError } from '../../errors.js';
 import { lostNodes } from '../build/apply-lock.js';
 import { readLock } from '../build/lock-files.js';
@@ -57,7 +58,10 @@ export const REPORT_JSON = 'report.json';
 /** @throws CdkOnnxError of every area; the signal's reason */
 export async function optimizeModel(options: OptimizeOptions): Promise<Optimized> {
   const { mode = 'search', onStep, signal } = options;
-  const prepared = await prepareModel(options.modelDirectory, { signal, ...(onStep === undefined ? {} : { onStep }) });
+  await using prepared = await prepareModel(options.modelDirectory, {
+    signal,
+    ...(onStep === undefined ? {} : { onStep }),
+  });
   const { configuration, directory } = prepared;
   onStep?.('opening the data');
   const signature = await preparedSignature(prepared, signal);
@@ -90,7 +94,7 @@ export async function optimizeModel(options: OptimizeOptions): Promise<Optimized
 type Data = Awaited<ReturnType<typeof openModelData>>;
 
 async function search(prepared: PreparedModel, data: Data, options: OptimizeOptions): Promise<SearchResult> {
-  const { configuration, model, source, directory } = prepared;
+  const { configuration, model, source, reference, directory } = prepared;
   const { architectures, signal, onProgress } = options;
   const optimize = sectionOf(prepared);
   const checkpointFolder =
@@ -98,7 +102,8 @@ async function search(prepared: PreparedModel, data: Data, options: OptimizeOpti
   if (options.fresh === true) await rm(checkpointFolder, { recursive: true, force: true });
   return await searchRecipes({
     model,
-    source,
+    source: reference.path,
+    sourceBytes: sourceBytes(source),
     task: configuration.task,
     architecture: measuredArchitecture(architectures),
     goal: optimize.goal,

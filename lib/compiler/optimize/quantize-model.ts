@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { QuantizationParameters, Recipe, StaticRecipe } from '../../artifact/recipe.js';
 import { parseModelConfiguration } from '../../artifact/schema.js';
 import { ConfigurationError } from '../../errors.js';
-import { MODEL_JSON, type ModelFolder, readModelFolder } from '../build/configuration.js';
+import { isModelFolder, MODEL_JSON, type ModelFolder, readModelFolder } from '../build/configuration.js';
 import { type PreparedModel, prepareFolder } from '../build/prepare.js';
 import type { DataSet } from '../data/data-set.js';
 import type { Node } from '../ir/node.js';
@@ -39,15 +39,16 @@ export async function prepareAnything(
   return await prepareFolder(folderOf(path), options);
 }
 
-/** A file stands for a folder whose model.json says nothing else. */
+/** A model by itself stands for a folder whose model.json says nothing else. */
 function folderOf(path: string): ModelFolder {
-  if (!isModelFile(path)) return readModelFolder(path);
+  if (isModelFolder(path)) return readModelFolder(path);
   const configuration = parseModelConfiguration(JSON.stringify({ name: 'model', source: basename(path) }), MODEL_JSON);
   return { directory: resolve(path, '..'), configuration, source: resolve(path) };
 }
 
+/** Whether an output is meant to be a file, not the folder of an artifact. */
 export function isModelFile(path: string): boolean {
-  return /\.(onnx|ort|pb)$/i.test(path);
+  return /\.onnx$/i.test(path);
 }
 
 /**

@@ -1,16 +1,13 @@
 /** A model that a plan changed, as an ONNX file or as an artifact, checked before anything is left behind. */
-import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
 import type { SessionSettings } from '../../artifact/manifest.js';
 import { compareWithSource } from '../build/equivalence.js';
 import { feedOf } from '../build/feeds.js';
-import type { PreparedModel } from '../build/prepare.js';
+import { type PreparedModel, referenceText } from '../build/prepare.js';
 import { sessionSettingsFor } from '../build/session-settings.js';
 import { signatureOf } from '../build/signature.js';
+import { writeModelFile } from '../build/write-model-file.js';
 import { buildArtifact } from '../build.js';
 import { copyModel } from '../ir/copy.js';
-import { writeModel } from '../ir/serialization/write.js';
-import { weightsOf } from '../ir/summary.js';
 import { validate } from '../ir/validation.js';
 import { applyPlan } from '../quantize/apply-plan.js';
 import type { AppliedPlan, QuantizationPlan } from '../quantize/plan.js';
@@ -34,9 +31,6 @@ export interface WriteChangedOptions {
   readonly signal: AbortSignal;
   readonly onStep?: (name: string) => void;
 }
-
-/** Protobuf ends at 2 GiB; above this much the weights get a file of their own. */
-const INLINE_BYTES = 1.9e9;
 
 /** @throws ArtifactError NOT_EQUIVALENT, OUTPUT_NOT_EMPTY; nothing is left behind then */
 export async function writeChanged(options: WriteChangedOptions): Promise<ChangedModel> {
@@ -63,31 +57,19 @@ async function writeFileOf(
   settings: SessionSettings,
   { prepared, out, signal, onStep }: WriteChangedOptions,
 ): Promise<Omit<ChangedModel, 'declined'>> {
-  const target = resolve(out);
-  await mkdir(dirname(target), { recursive: true });
-  const folder = await mkdtemp(join(dirname(target), `.${basename(target)}-`));
-  try {
-    onStep?.('writing the model');
-    const path = join(folder, basename(target));
-    const dataFile = `${basename(target)}.data`;
-    const weights = weightsOf(model).reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
-    const isLarge = weights > INLINE_BYTES;
-    await writeModel(model, path, isLarge ? { externalData: { file: dataFile, minimumBytes: 1024 } } : {});
+  onStep?.('writing the model');
+  const { path, bytes, result } = await writeModelFile(model, out, async (written) => {
     onStep?.('comparing it with its source');
-    await using built = await openSession(path, { settings, signal });
-    await using original = await openSession(prepared.source, {
+    await using built = await openSession(written, { settings, signal });
+    await using original = await openSession(prepared.reference.path, {
       settings: { graphOptimizationLevel: 'basic' },
       signal,
     });
-    const equivalence = await compareWithSource(original, built, signatureOf(built).inputs, {
+    return await compareWithSource(original, built, signatureOf(built).inputs, {
       tolerance: undefined,
       frozen: Object.fromEntries(prepared.frozen.map((value) => [value.name, feedOf(value)])),
+      reference: referenceText(prepared.reference),
     });
-    const bytes = (await stat(path)).size + (isLarge ? (await stat(join(folder, dataFile))).size : 0);
-    if (isLarge) await rename(join(folder, dataFile), join(dirname(target), dataFile));
-    await rename(path, target);
-    return { path: target, bytes, equivalence: equivalence.description };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
+  return { path, bytes, equivalence: result.description };
 }

@@ -26,11 +26,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: ({ head }) => /^\s*<(!doctype html|html)/i.test(latin1.decode(head.subarray(0, 256))),
   },
   {
-    refusal: 'TensorFlow Lite models are not supported yet',
-    advice: `${CONVERT} (tf2onnx --tflite).`,
-    matches: starts('TFL3', 4),
-  },
-  {
     refusal: 'ORT format models are not supported',
     advice: 'onnxruntime made it from an ONNX file: use that file.',
     matches: starts('ORTM', 4),
@@ -38,30 +33,28 @@ export const refusedFormats: readonly RefusedFormat[] = [
   {
     refusal: 'this is a PyTorch checkpoint, not a graph',
     advice: 'Export the model with torch.onnx.export: a checkpoint holds weights, not the graph.',
-    matches: (source) =>
-      isZip(source) && /(^|\/)(data\.pkl|\.format_version|byteorder|version)$/.test(firstEntry(source)),
+    matches: ({ archive, entries }) => archive === 'zip' && entries.some((name) => /(^|\/)data\.pkl$/.test(name)),
   },
   {
     refusal: 'this is a NumPy archive, not a model',
     advice: NO_MODEL,
-    matches: (source) => isZip(source) && firstEntry(source).endsWith('.npy'),
-  },
-  { refusal: 'zip archives are not supported', advice: 'Unpack it and name the model file in it.', matches: isZip },
-  {
-    refusal: 'gzip archives are not supported',
-    advice: 'Unpack it and name the model file in it.',
-    matches: starts('\x1f\x8b'),
-  },
-  {
-    refusal: 'tar archives are not supported',
-    advice: 'Unpack it and name the model file in it.',
-    matches: starts('ustar', 257),
+    matches: ({ archive, entries }) =>
+      archive === 'zip' && entries.length > 0 && entries.every((name) => name.endsWith('.npy')),
   },
   {
     refusal: '7-Zip archives are not supported',
     advice: 'Unpack it and name the model file in it.',
     matches: starts('7z\xbc\xaf\x27\x1c'),
   },
+  ...[
+    ['bzip2', 'BZh'],
+    ['xz', '\xfd7zXZ\0'],
+    ['Zstandard', '\x28\xb5\x2f\xfd'],
+  ].map(([name = '', magic = '']) => ({
+    refusal: `${name} archives are not supported`,
+    advice: 'Unpack it and name the model in it, or pack it as .tar.gz or .zip.',
+    matches: starts(magic),
+  })),
   {
     refusal: 'TensorFlow SavedModels in text form (saved_model.pbtxt) are not supported',
     advice: 'Save the model in binary form, as TensorFlow does by default.',
@@ -73,24 +66,20 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: ({ entries }) => entries.includes('Manifest.json') && entries.includes('Data'),
   },
   {
-    refusal: 'this is a folder',
-    advice: NO_MODEL,
-    matches: ({ kind }) => kind === 'folder',
-  },
-  {
     refusal: 'Core ML models are not supported',
     advice: 'Core ML models run on Apple systems only: export the original model to ONNX.',
     matches: ({ head }) => head[0] === 0x08 && head[2] === 0x12 && isNestedMessage(head, 3),
   },
   {
-    refusal: 'TensorFlow frozen graphs are not supported yet',
-    advice: `${CONVERT} (tf2onnx --graphdef).`,
-    matches: ({ head }) => head[0] === 0x0a && isGraphDefNode(head),
-  },
-  {
     refusal: 'TensorFlow.js models are not supported yet',
     advice: `${CONVERT} (tf2onnx --tfjs).`,
     matches: ({ head }) => isJson(head) && /"(modelTopology|weightsManifest)"/.test(latin1.decode(head)),
+  },
+  {
+    refusal: 'this is a weights manifest of TensorFlow.js, weights without a model topology',
+    advice:
+      'What is computed with these weights stands in the JavaScript of the package that they belong to, and in no file: there is nothing to convert. Take a model.json that has a "modelTopology", or the model that the weights were exported from.',
+    matches: ({ head }) => isWeightsManifest(head),
   },
   {
     refusal: 'GGUF models are not supported',
@@ -136,14 +125,10 @@ function latin1Of(head: Uint8Array, offset: number, length: number): string {
   return String.fromCharCode(...head.subarray(offset, offset + length));
 }
 
-function isZip({ head }: ModelSource): boolean {
-  return latin1Of(head, 0, 4) === 'PK\x03\x04';
-}
-
-/** The name of a zip file's first entry. */
-function firstEntry({ head }: ModelSource): string {
-  const length = (head[26] ?? 0) + (head[27] ?? 0) * 256;
-  return latin1.decode(head.subarray(30, 30 + length));
+/** A list of groups, each with the `paths` of its shards and a list of its `weights`, which may reach beyond what is seen here. */
+function isWeightsManifest(head: Uint8Array): boolean {
+  const text = latin1.decode(head);
+  return /^\s*\[\s*\{/.test(text) && /"(weights|paths)"\s*:\s*\[/.test(text) && /"(name|paths)"\s*:/.test(text);
 }
 
 function isJson(head: Uint8Array): boolean {
@@ -161,15 +146,4 @@ function isNestedMessage(head: Uint8Array, position: number): boolean {
   let at = position;
   while ((head[at] ?? 0) > 0x7f) at++;
   return head[at + 1] === 0x0a;
-}
-
-/** GraphDef.node, a message of two short texts, name (1) and op (2), the latter in CamelCase. */
-function isGraphDefNode(head: Uint8Array): boolean {
-  let at = 1;
-  while ((head[at] ?? 0) > 0x7f) at++;
-  const nameLength = head[at + 2] ?? 0;
-  const op = at + 3 + nameLength;
-  return (
-    head[at + 1] === 0x0a && nameLength < 0x80 && head[op] === 0x12 && /^[A-Z]\w+/.test(latin1Of(head, op + 2, 16))
-  );
 }

@@ -41,7 +41,7 @@ export function convertTfjsGraph(file: TfjsModelFile): Model {
   const graph = withWeights(parsed, file.weights);
   const signature = signatureOf(file.document) ?? defaultSignature(graph);
   const roots = signature.outputs.map(({ tensor }) => nodeOf(tensor));
-  const model = convertGraph(inlineFunctions(graph, roots), signature);
+  const model = convertGraph(inlineFunctions(graph, roots), signature, { narrowIntegers: true });
   // Last: what such a graph fills are tables of texts, and ops on texts are named with their numbers before.
   if (!file.document.field('modelInitializer').exists) return model;
   throw new ReaderError({

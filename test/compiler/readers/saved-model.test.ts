@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { validateStructure } from '../../../lib/compiler/ir/validation.js';
-import { readerFor, readModel } from '../../../lib/compiler/readers/read-model.js';
+import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
 import { readSavedModel } from '../../../lib/compiler/readers/saved-model.js';
 import { readConversionFixture, strayingOutputs } from '../../support/conversion-fixture.js';
 import { refusalOf } from '../../support/refusal.js';
@@ -40,7 +40,8 @@ test.each(['control-flow.no-step', 'control-flow.many-steps', 'lists.one-step', 
 
 test('a folder and the file in it are read as what they are', async () => {
   for (const path of [fixture('module'), join(fixture('module'), 'saved_model.pb')]) {
-    expect((await readerFor(path)).name).toBe('TensorFlow SavedModel');
+    await using opened = await openModel(path);
+    expect(opened.reader.name).toBe('TensorFlow SavedModel');
     expect((await readModel(path)).graph.outputs.map(({ name }) => name)).toContain('dense');
   }
 });

@@ -72,6 +72,7 @@ function isUntouched({ recipes, weights }: QuantizationPlan): boolean {
 }
 
 function originalBytes({ search, untouchedBytes }: ResultParts): number {
+  if (search.sourceBytes !== undefined) return search.sourceBytes;
   const file = search.source === undefined ? undefined : statSync(search.source, { throwIfNoEntry: false });
   return file?.size ?? untouchedBytes;
 }

@@ -10,8 +10,10 @@ import type { Goal, SearchProgress } from './search-result.js';
 export interface SearchOptions {
   /** After the presets `normalize` and `lossless`, with types inferred. It is not changed. */
   readonly model: Model;
-  /** What sizes and times are compared with: path of the source file. Default: `model` as it is. */
+  /** What times are compared with: path of an ONNX file that computes what the source does. Default: `model` as it is. */
   readonly source?: string | undefined;
+  /** What sizes are compared with. Default: those of `source`. */
+  readonly sourceBytes?: number | undefined;
   readonly task: Task;
   /** What the model is for. Latencies are measured only where it is this machine's. */
   readonly architecture: Architecture;

@@ -5,6 +5,7 @@ import type { GraphDef, NodeDef, TensorFlowShape, TensorFlowType } from '../../f
 import type { Model } from '../../ir/model.js';
 import { forEachGraph } from '../../ir/traversal.js';
 import type { Dimension, Value } from '../../ir/value.js';
+import { cast } from '../../lowering/elementwise.js';
 import { GraphBuilder } from '../../lowering/graph-builder.js';
 import { knownElements } from '../../lowering/known-elements.js';
 import { removeDeadNodes } from '../../passes/remove-dead-nodes.js';
@@ -40,6 +41,8 @@ export interface GraphSignature {
 export interface ConvertGraphOptions {
   /** What an open size of an input is called; default `<input>_dim<axis>`. */
   readonly openSize?: (input: string, axis: number) => string;
+  /** Whether inputs and outputs of int64 are passed as int32: the source's runtime has no wider integers. Default false. */
+  readonly narrowIntegers?: boolean;
 }
 
 /**
@@ -51,17 +54,17 @@ export function convertGraph(graph: GraphDef, signature: GraphSignature, options
   const builder = new GraphBuilder();
   const values = new Map<string, readonly (Operand | undefined)[]>();
   const byName = nodesByName(graph.nodes);
-  const openSize = options.openSize ?? ((input, axis) => `${input}_dim${axis}`);
   const roots = signature.outputs.map(({ tensor }) => nodeOf(tensor));
   const fed = new Set(signature.inputs.map(({ tensor }) => nodeOf(tensor)));
   const order = orderOf(byName, roots, (name) => fed.has(name));
   refuseUnsupported([...order, ...calledNodes(graph, order)], (op) => op === ARGUMENT || supportsOp(op));
-  for (const input of signature.inputs) addInput(builder, input, byName, values, openSize);
+  for (const input of signature.inputs) addInput(builder, input, byName, values, options);
   const functions = new FunctionCalls(graph);
   for (const node of order) lowerNode(builder, node, values, functions);
   const outputs = signature.outputs.map(({ name, tensor }) => {
     const operand = resolve(tensor, values, `output '${name}'`);
-    if (!isComplex(operand)) return { name, value: operand };
+    const narrow = options.narrowIntegers === true && !isComplex(operand) && operand.elementType === 'int64';
+    if (!isComplex(operand)) return { name, value: narrow ? cast(builder, operand, 'int32') : operand };
     throw new ReaderError({
       code: 'GRAPH_OUTPUTS',
       message: `Output '${name}' holds complex numbers, which ONNX runtimes do not pass.`,
@@ -86,8 +89,9 @@ function addInput(
   input: SignatureInput,
   byName: ReadonlyMap<string, NodeDef>,
   values: Map<string, readonly (Operand | undefined)[]>,
-  openSize: (input: string, axis: number) => string,
+  options: ConvertGraphOptions,
 ): void {
+  const openSize = options.openSize ?? ((input, axis) => `${input}_dim${axis}`);
   const { node: name, index } = parseReference(input.tensor);
   const node = byName.get(name);
   if (node === undefined) {
@@ -118,7 +122,9 @@ function addInput(
     });
   }
   const shape = sizes.map((size, axis): Dimension => (size < 0 ? openSize(input.name, axis) : size));
-  const value = builder.input(input.name, { elementType, shape });
+  const narrow = options.narrowIntegers === true && elementType === 'int64';
+  const passed = builder.input(input.name, { elementType: narrow ? 'int32' : elementType, shape });
+  const value = builder.scope(input.name, () => cast(builder, passed, elementType));
   const outputs = [...(values.get(name) ?? [])];
   outputs[index] = value;
   values.set(name, outputs);

@@ -11,9 +11,9 @@ import { isComplex, type OpCall, type Operand, type OpTable } from '../op-call.j
 import { countOf, listTensor, putRows, type ReservedList, reservedList, withFirstSize } from '../tensor-lists.js';
 
 export const CONTROL_OPS: OpTable = {
-  Case: (call) => selection(call),
+  Case: (call) => choiceOfMany(call),
   If: (call) => choice(call),
-  StatelessCase: (call) => selection(call),
+  StatelessCase: (call) => choiceOfMany(call),
   StatelessIf: (call) => choice(call),
   StatelessWhile: (call) => repetition(call),
   While: (call) => repetition(call),
@@ -28,20 +28,19 @@ function choice(call: OpCall): readonly Operand[] {
   return conditional(call.builder, condition, branch('then_branch'), branch('else_branch'));
 }
 
-/** The branch of that number; the last one for numbers that there are none of. */
-function selection(call: OpCall): readonly Operand[] {
-  const args = call.operands.slice(1);
+/** The branch of that number; the last where there is none. */
+function choiceOfMany(call: OpCall): readonly Operand[] {
   const names = call.attributes.functionNames('branches');
-  const number = reshape(call.builder, call.input(0), []);
-  const from = (builder: GraphBuilder, at: number): readonly Value[] => {
-    const name = names[at];
-    if (name === undefined) throw call.refuse('OP_INPUTS', 'has no branches', 'Export the model again.');
-    const branch = (on: GraphBuilder) => on.scope(`branch_${at}`, () => plain(call, call.callFunction(on, name, args)));
-    if (at === names.length - 1) return branch(builder);
-    const isThis = compare(builder, 'Equal', number, builder.scalar(at, elementTypeOf(number)));
-    return conditional(builder, isThis, branch, (other) => from(other, at + 1));
+  const [args, index] = [call.operands.slice(1), reshape(call.builder, call.input(0), [])];
+  const choose = (at: number) => (builder: GraphBuilder) =>
+    builder.scope(`branch_${at}`, () => branchFrom(builder, at));
+  const branchFrom = (builder: GraphBuilder, at: number): readonly Value[] => {
+    const take = (on: GraphBuilder) => plain(call, call.callFunction(on, names[at] ?? '', args));
+    if (at >= names.length - 1) return take(builder);
+    const isThis = compare(builder, 'Equal', index, builder.scalar(at, elementTypeOf(index)));
+    return conditional(builder, isThis, take, choose(at + 1));
   };
-  return from(call.builder, 0);
+  return choose(0)(call.builder);
 }
 
 /** While `cond` of the values holds, they become `body` of them. */
