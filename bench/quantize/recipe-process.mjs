@@ -18,13 +18,16 @@ import { EMPTY_PLAN } from '../../dist/esm/compiler/quantize/plan.js';
 import { rewriteOf } from '../../dist/esm/compiler/quantize/schemes/registry.js';
 import { readModel } from '../../dist/esm/compiler/readers/read-model.js';
 import { inferTypes } from '../../dist/esm/compiler/runtime/infer-types.js';
+import { expectSession } from '../../dist/esm/compiler/runtime/session.js';
 
 const RECIPE = { scheme: 'int8-static', activations: 'uint8', weights: 'int8', perChannel: true, reduceRange: false };
 const [source, target, feeds, rows] = process.argv.slice(2);
 
+expectSession();
 const model = await readModel(source);
 await runPasses(model, normalize());
 await inferTypes(model);
+expectSession();
 await runPasses(model, lossless());
 const scheme = rewriteOf(RECIPE.scheme);
 const assignments = [...nodesOf(model)]

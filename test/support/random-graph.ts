@@ -17,6 +17,8 @@ export interface RandomGraphOptions {
   readonly subgraphs?: boolean;
   /** Four in five operations are layers of neural networks. Default false. */
   readonly layers?: boolean;
+  /** Two in three operations are what converters from channels-last frameworks write, and every value is typed. Default false. */
+  readonly channelsLast?: boolean;
 }
 
 export interface RandomGraph {
@@ -37,6 +39,7 @@ export interface RandomGraphRecipe {
   readonly seed: number;
   readonly subgraphs: boolean;
   readonly layers: boolean;
+  readonly channelsLast: boolean;
   build(): RandomGraph;
   toString(): string;
 }
@@ -53,7 +56,8 @@ export function randomGraphs(options: RandomGraphOptions = {}): fc.Arbitrary<Ran
       seed: fc.nat({ max: 1_000_000 }),
     })
     .map((recipe) => {
-      const whole = { ...recipe, subgraphs: options.subgraphs ?? true, layers: options.layers ?? false };
+      const { subgraphs = true, layers = false, channelsLast = false } = options;
+      const whole = { ...recipe, subgraphs, layers, channelsLast };
       const build = () => buildModel(whole);
       return {
         ...whole,

@@ -15,6 +15,8 @@ export interface LayerCase {
   readonly className: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly input: string;
+  /** The input that is Keras's mask of it. */
+  readonly mask?: string;
 }
 
 export interface OperatorCase {
@@ -38,23 +40,28 @@ export async function readSpatialFixture<Case>(family: string): Promise<SpatialF
 export type Openness = 'none' | 'batch' | 'sizes';
 
 /** One model with an output for each case, the part of the fixture that it is to meet, and the cases that need sizes which are open. */
-export function modelOfCases<Case extends { readonly input: string }>(
+export function modelOfCases<Case extends { readonly input: string; readonly mask?: string }>(
   fixture: SpatialFixture<Case>,
   openness: Openness,
-  write: (builder: GraphBuilder, name: string, each: Case, x: Value) => Value,
+  write: (builder: GraphBuilder, name: string, each: Case, x: Value, mask?: Value) => Value,
 ): { readonly model: Model; readonly expected: ConversionFixture; readonly refused: readonly string[] } {
   const builder = new GraphBuilder();
   const inputs = new Map<string, Value>();
   const outputs: { name: string; value: Value }[] = [];
   const refused: string[] = [];
+  const input = (name: string): Value => {
+    const tensor = fixture.inputs[name];
+    if (tensor === undefined) throw new Error(`no input '${name}'`);
+    const { elementType, dims } = tensor;
+    const value = inputs.get(name) ?? builder.input(name, { elementType, shape: openShape(name, dims, openness) });
+    inputs.set(name, value);
+    return value;
+  };
   for (const [name, each] of Object.entries(fixture.cases)) {
-    const tensor = fixture.inputs[each.input];
-    if (tensor === undefined) throw new Error(`${name}: no input '${each.input}'`);
-    const shape = openShape(each.input, tensor.dims, openness);
-    const x = inputs.get(each.input) ?? builder.input(each.input, { elementType: tensor.elementType, shape });
-    inputs.set(each.input, x);
+    const x = input(each.input);
+    const mask = each.mask === undefined ? undefined : input(each.mask);
     try {
-      const value = builder.scope(name, () => write(builder, name, each, x));
+      const value = builder.scope(name, () => write(builder, name, each, x, mask));
       checkShape(name, value, fixture.outputs[name]);
       outputs.push({ name, value });
     } catch (error) {
@@ -93,14 +100,15 @@ function openShape(name: string, dims: readonly number[], openness: Openness): D
   if (openness === 'none') return [...dims];
   const channels = name.endsWith('_first') ? 1 : dims.length - 1;
   return dims.map((size, axis) => {
-    if (axis === 0) return 'N';
+    // Not the same for all, for they have batches of different sizes.
+    if (axis === 0) return `${name}_N`;
     return openness === 'sizes' && axis !== channels ? `${name}_dim${axis}` : size;
   });
 }
 
 /** Through a table of layers, with the weights that the fixture has for the case. */
 export function writeLayer(fixture: SpatialFixture<LayerCase>, table: LayerTable) {
-  return (builder: GraphBuilder, name: string, { className, config }: LayerCase, x: Value): Value => {
+  return (builder: GraphBuilder, name: string, { className, config }: LayerCase, x: Value, mask?: Value): Value => {
     const lower = table[className];
     if (lower === undefined) throw new Error(`no layer ${className}`);
     const outputs = lower({
@@ -108,7 +116,7 @@ export function writeLayer(fixture: SpatialFixture<LayerCase>, table: LayerTable
       className,
       path: name,
       config: new LayerConfig(config, `${className} '${name}'`),
-      inputs: [{ value: x }],
+      inputs: [mask === undefined ? { value: x } : { value: x, mask }],
       callArguments: {},
       weights: weightsOf(fixture, name),
       kerasMajorVersion: 3,

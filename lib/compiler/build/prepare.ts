@@ -12,6 +12,7 @@ import { lossless, normalize } from '../passes/presets.js';
 import { onnxReader } from '../readers/onnx.js';
 import { type OpenedModel, openModel } from '../readers/read-model.js';
 import { inferTypes } from '../runtime/infer-types.js';
+import { expectSession } from '../runtime/session.js';
 import { type ModelFolder, readModelFolder } from './configuration.js';
 import { feedOf } from './feeds.js';
 
@@ -57,6 +58,7 @@ export async function prepareModel(modelDirectory: string, options: PrepareOptio
 export async function prepareFolder(folder: ModelFolder, options: PrepareOptions = {}): Promise<PreparedModel> {
   const { configuration, source } = folder;
   step(options, `reading ${configuration.source}`);
+  expectSession();
   const opened = await openModel(source, during(options));
   let file: ModelFile | undefined;
   const dispose = async () => {
@@ -87,6 +89,8 @@ async function rewritten(
   const normalized = await runPasses(model, normalize({ inputs: configuration.inputs }));
   step(options, 'asking onnxruntime for types and shapes');
   await inferTypes(model, during(options));
+  // What is made of the graph is run, whoever asked for it.
+  expectSession();
   const unfused = configuration.gpu === undefined ? undefined : copyModel(model);
   step(options, 'rewriting the graph without loss');
   const rewritten = await runPasses(model, lossless());

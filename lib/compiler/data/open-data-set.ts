@@ -45,7 +45,7 @@ export async function openDataSet(path: string, options: OpenDataSetOptions): Pr
   const labelsFile = all.find((data) => data.path === LABELS_FILE);
   const files = all.filter((data) => data !== labelsFile);
   const truths = labelsFile === undefined ? undefined : await readLabels(labelsFile, files, limits.maxFileBytes);
-  const decoder = createTaskDecoder(options.task, options.signature, assetReader(options.assets));
+  const decoder = await createTaskDecoder(options.task, options.signature, assetReader(options.assets));
   const opener = new FileOpener(options, limits, decoder, labelsBy(files, truths, options, path));
 
   const samples: SampleFile[] = [];

@@ -1,10 +1,7 @@
 /** Files as people post them, made into a model's tensors by the very code that the endpoint runs. */
 import type { Signature } from '../../artifact/manifest.js';
 import type { Task } from '../../artifact/task.js';
-import { createAudioPipeline } from '../../tasks/audio/audio-pipeline.js';
-import { createImagePipeline } from '../../tasks/image/image-pipeline.js';
 import type { TensorFeeds } from '../../tasks/tensors.js';
-import { createTextPipeline } from '../../tasks/text/text-pipeline.js';
 import type { ReadAsset } from '../../tasks/text/tokenizer.js';
 import type { DataSet, Feeds } from './data-set.js';
 import type { SampleContent } from './sample-file.js';
@@ -19,14 +16,18 @@ export interface TaskDecoder {
   readonly text?: (text: string) => Promise<SampleContent>;
 }
 
-/** @throws ConfigurationError TASK_… where the task does not fit the signature */
-export function createTaskDecoder(task: Task, signature: Signature, readAsset: ReadAsset): TaskDecoder {
+/**
+ * Pipelines are loaded where a task has them: together with their decoders they take a tenth of a second.
+ * @throws ConfigurationError TASK_… where the task does not fit the signature
+ */
+export async function createTaskDecoder(task: Task, signature: Signature, readAsset: ReadAsset): Promise<TaskDecoder> {
   const none = { carried: {}, starts: {} };
   switch (task.type) {
     case 'tensor':
       return none;
     case 'object-detection':
     case 'image-classification': {
+      const { createImagePipeline } = await import('../../tasks/image/image-pipeline.js');
       const pipeline = createImagePipeline(task.image, signature);
       return {
         ...none,
@@ -37,10 +38,12 @@ export function createTaskDecoder(task: Task, signature: Signature, readAsset: R
       };
     }
     case 'text-classification': {
+      const { createTextPipeline } = await import('../../tasks/text/text-pipeline.js');
       const pipeline = createTextPipeline(task.text, signature, readAsset);
       return { ...none, text: async (text) => ({ steps: [runtimeFeeds(await pipeline.prepare(text))] }) };
     }
     case 'voice-activity': {
+      const { createAudioPipeline } = await import('../../tasks/audio/audio-pipeline.js');
       const pipeline = createAudioPipeline(task.audio, signature);
       return {
         carried: pipeline.carried,

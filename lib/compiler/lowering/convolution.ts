@@ -45,7 +45,7 @@ export interface ConvolutionOptions<Layout = KernelLayout> extends WindowOptions
  * @throws LoweringError KERNEL_SHAPE, WINDOW_OPTIONS, WINDOW_TOO_LARGE
  */
 export function convolution(builder: GraphBuilder, x: Value, kernel: Value, options: ConvolutionOptions = {}): Value {
-  const weights = filtersFirst(builder, kernel, options.kernelLayout ?? 'HWIO');
+  const weights = named(kernel, filtersFirst(builder, kernel, options.kernelLayout ?? 'HWIO'));
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
     const [filters = 0, inputs = 0] = kernelShape(weights, x);
     const channels = shapeOf(first)[1] ?? inputs;
@@ -66,7 +66,7 @@ export function depthwiseConvolution(
   options: ConvolutionOptions<DepthwiseKernelLayout> = {},
 ): Value {
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
-    const weights = depthwiseFilters(builder, kernel, options.kernelLayout ?? 'HWCM');
+    const weights = named(kernel, depthwiseFilters(builder, kernel, options.kernelLayout ?? 'HWCM'));
     const [filters = 0] = kernelShape(weights, x);
     const channels = shapeOf(first)[1];
     const groups = typeof channels === 'number' ? channels : filters;
@@ -114,6 +114,14 @@ function convolve(
   const type = { elementType: elementTypeOf(x), shape };
   const inputs = options.bias === undefined ? [input, weights] : [input, weights, options.bias];
   return builder.node('Conv', inputs, type, { attributes });
+}
+
+/** A constant that was rearranged at once takes the name of the source's weight, which nothing reads any more. */
+function named(kernel: Value, rearranged: Value): Value {
+  if (rearranged.initializer !== undefined && kernel.initializer !== undefined && kernel.uses.size === 0) {
+    [kernel.name, rearranged.name] = [rearranged.name, kernel.name];
+  }
+  return rearranged;
 }
 
 /** [O, I, …] from any order. A constant is rearranged at once. */
@@ -183,7 +191,7 @@ export function transposedConvolution(
   kernel: Value,
   options: TransposedConvolutionOptions = {},
 ): Value {
-  const weights = inputsFirst(builder, kernel, options.kernelLayout ?? 'HWOI');
+  const weights = named(kernel, inputsFirst(builder, kernel, options.kernelLayout ?? 'HWOI'));
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
     const [inputs, filters, ...sizes] = kernelShape(weights, x);
     const [batch, channels, ...spatial] = shapeOf(first);

@@ -30,3 +30,9 @@ export function dense(builder: GraphBuilder, x: Value, kernel: Value, bias: Valu
   const product = matmul(builder, x, kernel);
   return bias === undefined ? product : binary(builder, 'Add', product, bias);
 }
+
+/** a · b + bias in one operator, of matrices. */
+export function gemm(builder: GraphBuilder, a: Value, b: Value, bias: Value | undefined): Value {
+  const shape = [shapeOf(a)[0], shapeOf(b)[1]];
+  return builder.node('Gemm', bias === undefined ? [a, b] : [a, b, bias], { elementType: elementTypeOf(a), shape });
+}

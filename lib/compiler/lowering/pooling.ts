@@ -3,12 +3,15 @@ import { attribute } from '../ir/attribute.js';
 import type { Value } from '../ir/value.js';
 import { elementTypeOf, type GraphBuilder } from './graph-builder.js';
 import { LoweringError } from './lowering-error.js';
+import { padByVector } from './padding.js';
 import { concat, gather, squeeze, toChannelsFirst } from './rearrange.js';
 import { rankOf, requiredSize, shapeOf, shapeText } from './shape.js';
 import {
+  computedSamePads,
   type DataFormat,
   hasAutomaticPads,
   inChannelsFirst,
+  type SlidingWindow,
   slidingWindow,
   spatialShape,
   staticPads,
@@ -28,7 +31,8 @@ export interface PoolOptions extends Omit<WindowOptions, 'dilations'> {
 
 /**
  * @param sizes of the window, one for each spatial dimension
- * @throws LoweringError WINDOW_OPTIONS, WINDOW_TOO_LARGE, SIZE_UNKNOWN for `same` on an open size, where strides leave elements out
+ * @throws LoweringError WINDOW_OPTIONS, WINDOW_TOO_LARGE, SIZE_UNKNOWN for means with `same` on open sizes, where strides leave elements
+ * between windows
  */
 export function pool(
   builder: GraphBuilder,
@@ -38,22 +42,46 @@ export function pool(
   options: PoolOptions = {},
 ): Value {
   const window = slidingWindow(sizes, options);
+  if (
+    typeof window.padding !== 'string' &&
+    window.padding.some((pair, axis) => Math.max(...pair) >= (sizes[axis] ?? 1))
+  ) {
+    throw nothingInside(sizes, `with padding ${JSON.stringify(window.padding)}`);
+  }
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
     checkRank(first, sizes.length);
     const spatial = spatialShape(first);
-    const pads = staticPads(window, spatial);
+    let [input, pads] = [first, staticPads(window, spatial)];
     if (pads === undefined && !hasAutomaticPads(window)) {
-      throw new LoweringError({
-        code: 'SIZE_UNKNOWN',
-        message: `A pool of ${sizes.join(' × ')} with strides ${window.strides.join(' × ')} and padding 'same' needs the input's sizes.`,
-        advice: 'Export the model with fixed sizes there.',
-      });
+      if (kind !== 'max' || elementTypeOf(x) !== 'float32') throw needsSizes(window);
+      const value = Number.NEGATIVE_INFINITY;
+      input = padByVector(builder, first, computedSamePads(builder, first, window), { value });
+      pads = sizes.map(() => [0, 0]);
     }
     const attributes = windowAttributes(window, pads);
     if (options.countsPadding === true) attributes.count_include_pad = attribute.int(1);
     const [batch, channels] = shapeOf(first);
     const type = { elementType: elementTypeOf(x), shape: [batch, channels, ...windowCounts(window, spatial)] };
-    return builder.node(kind === 'max' ? 'MaxPool' : 'AveragePool', [first], type, { attributes });
+    return builder.node(kind === 'max' ? 'MaxPool' : 'AveragePool', [input], type, { attributes });
+  });
+}
+
+/** No axis of a result is longer; a table is made for each. */
+const LONGEST = 2 ** 16;
+
+function nothingInside(sizes: readonly number[], why: string): LoweringError {
+  return new LoweringError({
+    code: 'WINDOW_OPTIONS',
+    message: `A pool of ${sizes.join(' × ')} (${why}) has windows with nothing inside.`,
+    advice: 'The model is damaged or was written by a faulty exporter; export it again.',
+  });
+}
+
+function needsSizes({ sizes, strides }: SlidingWindow): LoweringError {
+  return new LoweringError({
+    code: 'SIZE_UNKNOWN',
+    message: `A pool of ${sizes.join(' × ')} with strides ${strides.join(' × ')} and padding 'same' needs the input's sizes.`,
+    advice: 'Export the model with fixed sizes there.',
   });
 }
 
@@ -90,6 +118,7 @@ export function adaptivePool(
   results: readonly number[],
   options: Pick<PoolOptions, 'dataFormat'> = {},
 ): Value {
+  if (results.some((count) => count > LONGEST)) throw nothingInside(results, 'more than any picture has');
   slidingWindow(results, {});
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
     checkRank(first, results.length);

@@ -109,13 +109,13 @@ export function staticPads(window: SlidingWindow, spatial: Shape): (readonly [nu
 }
 
 /**
- * Whether onnxruntime's `auto_pad` computes this SAME when the model runs: it refuses dilations, and where strides leave two elements or
- * more between windows it pads by a negative number, which shifts them.
+ * Whether onnxruntime's `auto_pad` computes this SAME when the model runs: it refuses dilations, and where strides leave elements between
+ * windows it pads by a negative number, which its average pools refuse and others take for a shift.
  */
 export function hasAutomaticPads(window: SlidingWindow): boolean {
   return (
     window.dilations.every((dilation) => dilation === 1) &&
-    window.extents.every((extent, axis) => extent === 1 || extent >= (window.strides[axis] ?? 1) - 1)
+    window.extents.every((extent, axis) => extent === 1 || extent >= (window.strides[axis] ?? 1))
   );
 }
 

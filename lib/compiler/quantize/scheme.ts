@@ -25,6 +25,11 @@ export interface SchemeRewrite<R extends Recipe = Recipe> {
   readonly opsets: Readonly<Record<string, number>>;
   /** Why a node cannot have the recipe; undefined where it can. Looks, changes nothing. */
   refusal(node: Node, recipe: R): string | undefined;
+  /**
+   * Whether a node that can have the recipe is left alone unless its neighbours have it too, and whether it adds noise of its own then.
+   * Default: it needs nobody.
+   */
+  company?(node: Node, recipe: R): 'not-needed' | 'exact' | 'noisy';
   /** Names of the values whose ranges must be known. Only `int8-static` needs any. */
   activations(assignments: readonly Assignment<R>[]): readonly string[];
   /**

@@ -1,8 +1,12 @@
 /** `.keras` archives of Keras 3 (and of 2.12 on): config.json, metadata.json, model.weights.h5. */
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ModelFormatError } from '../../errors.js';
+import { readZipFiles } from '../formats/archive/zip-files.js';
+import { readWholeFile } from '../formats/file.js';
 import { openHdf5 } from '../formats/hdf5/hdf5-file.js';
 import { isRecord, parseJsonBytes } from '../formats/json.js';
-import { readZipEntries } from '../formats/zip-entries.js';
 import type { Model } from '../ir/model.js';
 import { kerasMajorVersion } from './keras/keras-version.js';
 import { lowerKerasModel } from './keras/lower-model.js';
@@ -14,18 +18,31 @@ import type { ModelSource } from './source.js';
 const CONFIG = 'config.json';
 const METADATA = 'metadata.json';
 const WEIGHTS = 'model.weights.h5';
+/** One array of bytes. */
+const MAX_FILE_BYTES = 2 ** 32;
+const FILES: readonly string[] = [CONFIG, METADATA, WEIGHTS];
 
 /**
- * @throws ModelFormatError ZIP_…, HDF5_…, JSON_…, KERAS_ARCHIVE where a file is missing, and ReaderError as `lowerKerasModel`
+ * @throws ModelFormatError ARCHIVE_…, HDF5_…, JSON_…, KERAS_ARCHIVE where a file is missing, and ReaderError as `lowerKerasModel`
  */
 export async function readKeras(path: string): Promise<Model> {
-  const files = await readZipEntries(path, (name) => [CONFIG, METADATA, WEIGHTS].includes(name));
+  const files = await readFiles(path);
   const model = parseModelConfig(parseJsonBytes(required(files, CONFIG), CONFIG));
   const metadata = files.get(METADATA);
   const version = metadata === undefined ? undefined : parseJsonBytes(metadata, METADATA);
   const weights = archiveWeights(openHdf5(required(files, WEIGHTS)), model);
   const written = isRecord(version) ? version.keras_version : undefined;
   return lowerKerasModel({ model, weights, kerasMajorVersion: kerasMajorVersion(written, 3) });
+}
+
+async function readFiles(path: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  if (!(await stat(path)).isDirectory()) return await readZipFiles(path, FILES);
+  const files = new Map<string, Uint8Array>();
+  for (const name of FILES) {
+    const file = join(path, name);
+    if (existsSync(file)) files.set(name, await readWholeFile(file, MAX_FILE_BYTES));
+  }
+  return files;
 }
 
 function required(files: ReadonlyMap<string, Uint8Array>, name: string): Uint8Array {
@@ -38,11 +55,20 @@ function required(files: ReadonlyMap<string, Uint8Array>, name: string): Uint8Ar
   });
 }
 
-/** By the first file of the archive: Keras writes these first. */
-export function looksLikeKerasArchive({ head }: ModelSource): boolean {
-  if (![0x50, 0x4b, 0x03, 0x04].every((byte, index) => head[index] === byte)) return false;
-  const length = (head[26] ?? 0) + (head[27] ?? 0) * 256;
-  return [CONFIG, METADATA, WEIGHTS].includes(new TextDecoder().decode(head.subarray(30, 30 + length)));
+/** By what the archive holds: by the one file that is known of it, where its directory is damaged. */
+function looksLikeKerasArchive({ archive, entries }: ModelSource): boolean {
+  if (archive !== 'zip') return false;
+  if (entries.length === 1) return FILES.includes(entries[0] ?? '');
+  return entries.includes(CONFIG) && (entries.includes(METADATA) || entries.includes(WEIGHTS));
 }
 
-export const kerasReader: Reader = { name: 'Keras', match: looksLikeKerasArchive, read: readKeras };
+/** What `model.save(…, zipped=False)` writes. */
+function looksLikeKerasFolder({ kind, entries }: ModelSource): boolean {
+  return kind === 'folder' && entries.includes(CONFIG) && entries.includes(WEIGHTS);
+}
+
+export const kerasReader: Reader = {
+  name: 'Keras',
+  match: (source) => looksLikeKerasArchive(source) || looksLikeKerasFolder(source),
+  read: readKeras,
+};

@@ -13,15 +13,21 @@ import { type LocatedModel, locateModel } from './locate-model.js';
 import { onnxReader } from './onnx.js';
 import type { Reader } from './reader.js';
 import { refusedFormats } from './refused-formats.js';
+import { savedModelReader } from './saved-model.js';
 import { type ModelSource, openSource } from './source.js';
 import { tfjsGraphReader } from './tfjs-graph.js';
+import { tfjsLayersReader } from './tfjs-layers.js';
+import { tfliteReader } from './tflite.js';
 
 /** The first that matches reads. */
 export const readers: readonly Reader[] = [
   onnxReader,
   kerasReader,
   kerasHdf5Reader,
+  tfliteReader,
+  tfjsLayersReader,
   tfjsGraphReader,
+  savedModelReader,
   frozenGraphReader,
 ];
 

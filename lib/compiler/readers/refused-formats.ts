@@ -26,11 +26,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: ({ head }) => /^\s*<(!doctype html|html)/i.test(latin1.decode(head.subarray(0, 256))),
   },
   {
-    refusal: 'TensorFlow Lite models are not supported yet',
-    advice: `${CONVERT} (tf2onnx --tflite).`,
-    matches: starts('TFL3', 4),
-  },
-  {
     refusal: 'ORT format models are not supported',
     advice: 'onnxruntime made it from an ONNX file: use that file.',
     matches: starts('ORTM', 4),
@@ -61,19 +56,14 @@ export const refusedFormats: readonly RefusedFormat[] = [
     matches: starts(magic),
   })),
   {
-    refusal: 'TensorFlow SavedModel folders are not supported yet',
-    advice: `${CONVERT} (tf2onnx --saved-model).`,
-    matches: ({ entries }) => entries.includes('saved_model.pb') || entries.includes('saved_model.pbtxt'),
+    refusal: 'TensorFlow SavedModels in text form (saved_model.pbtxt) are not supported',
+    advice: 'Save the model in binary form, as TensorFlow does by default.',
+    matches: ({ entries }) => entries.includes('saved_model.pbtxt'),
   },
   {
     refusal: 'Core ML packages are not supported',
     advice: 'Core ML models run on Apple systems only: export the original model to ONNX.',
     matches: ({ entries }) => entries.includes('Manifest.json') && entries.includes('Data'),
-  },
-  {
-    refusal: 'TensorFlow SavedModel files are not supported yet',
-    advice: `${CONVERT} (tf2onnx --saved-model, with the folder around it).`,
-    matches: ({ head }) => head[0] === 0x08 && head[1] === 0x01 && head[2] === 0x12 && isNestedMessage(head, 3),
   },
   {
     refusal: 'Core ML models are not supported',

@@ -1,22 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { frozenGraphReader } from '../../../lib/compiler/readers/frozen-graph.js';
-import { readModel } from '../../../lib/compiler/readers/read-model.js';
-import { openSource } from '../../../lib/compiler/readers/source.js';
+import { describe, expect, it } from 'vitest';
+import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
 import { readConversionFixture, strayingOutputs } from '../../support/conversion-fixture.js';
+import { useDataFolder } from '../../support/data-folder.js';
 import { refusalOf } from '../../support/refusal.js';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/conversion/graphdef');
 
-const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-frozen-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = useDataFolder();
 
 describe('a frozen graph', () => {
   it('takes placeholders, returns what nothing reads, and computes what TensorFlow computed', async () => {
     const path = join(fixtures, 'frozen.pb');
-    expect(frozenGraphReader.match(await openSource(path))).toBe(true);
+    await using opened = await openModel(path);
+    expect(opened.reader.name).toBe('TensorFlow frozen graph');
     const model = await readModel(path);
     expect(model.graph.inputs.map(({ name, type }) => [name, type])).toEqual([
       ['image', { kind: 'tensor', elementType: 'float32', shape: ['image_dim0', 8, 8, 3] }],
@@ -29,9 +27,8 @@ describe('a frozen graph', () => {
   });
 
   it('is refused where it is cut off', async () => {
-    const path = join(folder, 'cut.pb');
-    writeFileSync(path, readFileSync(join(fixtures, 'frozen.pb')).subarray(0, 900));
-    const error = await refusalOf(() => readModel(path));
+    folder.put('cut.pb', readFileSync(join(fixtures, 'frozen.pb')).subarray(0, 900));
+    const error = await refusalOf(() => readModel(join(folder.path, 'cut.pb')));
     expect(error.code).toBe('PROTOBUF_TRUNCATED');
   });
 });

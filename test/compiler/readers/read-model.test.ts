@@ -72,7 +72,6 @@ describe('refused by name', () => {
   const long = new Array(300).fill(0x61);
 
   test.each<[string, Uint8Array | string, string]>([
-    ['TFLite', latin1('\x1c\0\0\0TFL3 rest'), 'TensorFlow Lite models are not supported yet'],
     ['the ORT format', latin1('\x1c\0\0\0ORTM rest'), 'ORT format models'],
     ['a PyTorch checkpoint', zipSync({ 'archive/data.pkl': new Uint8Array(3) }), 'PyTorch checkpoint'],
     ['a NumPy archive', zipSync({ 'x.npy': new Uint8Array(3) }), 'NumPy archive'],
@@ -92,11 +91,6 @@ describe('refused by name', () => {
       'weights without a model topology',
     ],
     ['weights, paths first', '[ {"paths": ["shard1"], "weights": []} ]', 'weights without a model topology'],
-    [
-      'SavedModel',
-      new Uint8Array([8, 1, ...message(2, ...message(1, ...message(1, ...long)))]),
-      'TensorFlow SavedModel files are not supported yet',
-    ],
     ['Core ML', new Uint8Array([8, 7, ...message(2, ...message(1, ...long))]), 'Core ML models'],
     ['TensorFlow.js', '{"format": "layers-model", "modelTopology": {}}', 'TensorFlow.js models are not supported yet'],
     ['safetensors', latin1('\x0a\0\0\0\0\0\0\0{"a":"bcd"}'), 'safetensors'],
@@ -122,7 +116,7 @@ describe('refused by name', () => {
 
   test('folders: a SavedModel, a Core ML package, any other', async () => {
     for (const [name, entries, expected] of [
-      ['saved', ['saved_model.pb', 'variables'], 'TensorFlow SavedModel folders are not supported yet'],
+      ['saved', ['saved_model.pbtxt', 'variables'], 'TensorFlow SavedModels in text form'],
       ['core', ['Manifest.json', 'Data'], 'Core ML packages'],
       ['other', ['model.onnx'], 'this is a folder'],
     ] as const) {

@@ -2,6 +2,7 @@
 import { Model } from '../../../lib/compiler/ir/model.js';
 import type { Tensor } from '../../../lib/compiler/ir/tensor.js';
 import type { RandomGraph, RandomGraphRecipe } from '../random-graph.js';
+import { CHANNELS_LAST_OPERATIONS } from './channels-last-operations.js';
 import { Choices } from './choices.js';
 import { GraphScope, irVersionFor, type Known, ModelScope } from './graph-scope.js';
 import { NETWORK_OPERATIONS } from './network-operations.js';
@@ -10,11 +11,13 @@ import { SUBGRAPH_OPERATIONS } from './subgraph-operations.js';
 
 export function buildModel(recipe: Omit<RandomGraphRecipe, 'build' | 'toString'>): RandomGraph {
   const choices = new Choices(recipe.seed);
-  const model = new ModelScope(recipe.opset, choices);
+  const model = new ModelScope(recipe.opset, choices, recipe.channelsLast);
   const scope = new GraphScope('random', model);
   const feeds = addInputs(scope, choices);
   const operations = recipe.subgraphs ? [...OPERATIONS, ...SUBGRAPH_OPERATIONS] : [...OPERATIONS];
   if (recipe.layers) while (operations.length < 5 * OPERATIONS.length) operations.push(...NETWORK_OPERATIONS);
+  if (recipe.channelsLast)
+    while (operations.length < 3 * OPERATIONS.length) operations.push(...CHANNELS_LAST_OPERATIONS);
   for (const { operator, seed } of recipe.operations) {
     model.choices = new Choices(seed);
     const operation = operations[operator % operations.length];

@@ -26,11 +26,14 @@ export function irVersionFor(opset: number): number {
 export class ModelScope {
   readonly opset: number;
   choices: Choices;
+  /** Whether every value is told its type and its sizes. */
+  readonly typed: boolean;
   #names = 0;
 
-  constructor(opset: number, choices: Choices) {
+  constructor(opset: number, choices: Choices, typed = false) {
     this.opset = opset;
     this.choices = choices;
+    this.typed = typed;
   }
 
   name(base: string): string {
@@ -155,10 +158,11 @@ export class GraphScope {
     attributes: Readonly<Record<string, Attribute>> = {},
   ): Known[] {
     const results = outputs.map(({ elementType, dims }) => {
-      const shape = this.choices.chance(0.5) ? dims : dims.map(() => this.model.name('d'));
+      const { typed } = this.model;
+      const shape = typed || this.choices.chance(0.5) ? dims : dims.map(() => this.model.name('d'));
       const type = { kind: 'tensor', elementType, shape } as const;
       return {
-        value: new Value(this.model.name(opType.toLowerCase()), this.choices.chance(0.3) ? type : undefined),
+        value: new Value(this.model.name(opType.toLowerCase()), typed || this.choices.chance(0.3) ? type : undefined),
         elementType,
         dims,
       };

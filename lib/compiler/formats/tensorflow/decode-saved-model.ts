@@ -56,7 +56,7 @@ function metaGraph(proto: MetaGraphDef): MetaGraph {
       signatureDef.flatMap(({ key, value }) => (value === undefined ? [] : [[key, signature(value)] as const])),
     ),
     restoreNode: restore === '' ? undefined : restore,
-    isKeras: objectGraphDef?.nodes.some(({ userObject }) => userObject?.identifier.startsWith('_tf_keras')) ?? false,
+    isKeras: isKeras(objectGraphDef),
     rootFunctions: rootFunctions(objectGraphDef),
   };
 }
@@ -74,6 +74,17 @@ function tensorInfos(entries: readonly TensorInfoEntry[]): ReadonlyMap<string, T
     infos.set(key, { tensor, dataType: typeName(value.dtype), shape: openShape(value.tensorShape) });
   }
   return infos;
+}
+
+/** Saved by Keras 2, or by the `export` of either Keras, whose archive has a list of the model's assets. */
+function isKeras(objects: SavedObjectGraph | undefined): boolean {
+  const [root, ...others] = objects?.nodes ?? [];
+  const all = [root, ...others].map((each) => each?.userObject?.identifier ?? '');
+  const names = (root?.children ?? []).map(({ localName }) => localName);
+  return (
+    all.some((each) => each.startsWith('_tf_keras')) ||
+    ['_all_variables', '_misc_assets'].every((each) => names.includes(each))
+  );
 }
 
 function rootFunctions(objects: SavedObjectGraph | undefined): string[] {

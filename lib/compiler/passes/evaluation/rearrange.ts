@@ -4,6 +4,7 @@ import { Tensor } from '../../ir/tensor.js';
 import { broadcastDims, broadcastIndices } from './broadcast.js';
 import { admit, type Evaluator, frontAxis, NotEvaluated, required } from './evaluator.js';
 import { integers, listOf } from './integers.js';
+import { transposedWords } from './transposed-words.js';
 import { allocateUnits, moveUnit, stridedIndices, stridesOf, take, tensorOfUnits, unitsOf } from './units.js';
 
 const product = (dims: readonly number[]) => dims.reduce((count, dim) => count * dim, 1);
@@ -17,6 +18,10 @@ export const transpose: Evaluator = (node, inputs, context) => {
   const axes = order.map((axis) => frontAxis(axis, rank));
   const dims = axes.map((axis) => tensor.dims[axis] ?? 1);
   admit(tensor.elementType, dims, context);
+  const units = unitsOf(tensor);
+  if (units instanceof Uint32Array) {
+    return [tensorOfUnits(tensor.elementType, dims, transposedWords(units, tensor.dims, axes))];
+  }
   const strides = stridesOf(tensor.dims);
   return [
     take(

@@ -34,8 +34,10 @@ export interface CalibrateOptions {
 
 /** 4 MiB of float32: what the observers' outputs may have in one run. */
 const OBSERVED_ELEMENTS = 2 ** 20;
-/** Steps of one sample that are sent at once. */
+/** Steps that are sent at once. */
 const BATCH_BYTES = 8 * 2 ** 20;
+/** Samples that are sent at once where none takes a state from the one before: few enough to show progress. */
+const BATCH_SAMPLES = 16;
 /** The lowest version of the standard operators whose Slice and Max serve here. */
 const LOWEST_OPSET = 11;
 /** Threads that wait by spinning take the core on which the next sample is decoded. */
@@ -83,13 +85,15 @@ export async function calibrate(model: Model, data: DataSet, options: CalibrateO
       settings: SETTINGS,
       ...(signal === undefined ? {} : { signal }),
     });
+    const sender = new StepSender(session, data.carried, [...observed.outputs.keys()]);
     let done = 0;
-    for await (const sample of ahead(data.read(ids))) {
+    for await (const { steps } of ahead(data.read(ids))) {
       signal?.throwIfAborted();
-      await observeSample(session, sample, data.carried, [...observed.outputs.keys()]);
+      await sender.add(steps);
       done++;
       options.onProgress?.(done, ids.length);
     }
+    await sender.flush();
     const { values, peakBytes } = await session.statistics();
     const refused: RefusedValue[] = [...observed.refused];
     const known = [...observed.outputs].flatMap(([output, value]) => {
@@ -108,27 +112,52 @@ export async function calibrate(model: Model, data: DataSet, options: CalibrateO
   }
 }
 
-async function observeSample(
-  session: RuntimeSession,
-  { steps }: Sample,
-  carried: DataSet['carried'],
-  observed: readonly string[],
-): Promise<void> {
-  let batch: Feeds[] = [];
-  let bytes = 0;
-  let continues = false;
-  const send = async () => {
-    await session.observe({ steps: batch, carried, continues, observed });
-    continues = true;
-    batch = [];
-    bytes = 0;
-  };
-  for (const step of steps) {
-    batch.push(step);
-    for (const { data } of Object.values(step)) bytes += 'byteLength' in data ? data.byteLength : data.length * 64;
-    if (bytes >= BATCH_BYTES) await send();
+/** Sends steps in batches: a message takes longer than many a model. */
+class StepSender {
+  readonly #session: RuntimeSession;
+  readonly #carried: DataSet['carried'];
+  readonly #observed: readonly string[];
+  #batch: Feeds[] = [];
+  #bytes = 0;
+  #samples = 0;
+  #continues = false;
+
+  constructor(session: RuntimeSession, carried: DataSet['carried'], observed: readonly string[]) {
+    this.#session = session;
+    this.#carried = carried;
+    this.#observed = observed;
   }
-  if (batch.length > 0) await send();
+
+  /** The steps of one sample. */
+  async add(steps: readonly Feeds[]): Promise<void> {
+    for (const step of steps) {
+      this.#batch.push(step);
+      for (const { data } of Object.values(step)) {
+        this.#bytes += 'byteLength' in data ? data.byteLength : data.length * 64;
+      }
+      if (this.#bytes >= BATCH_BYTES) await this.flush();
+    }
+    this.#samples++;
+    const isSequence = Object.keys(this.#carried).length > 0;
+    if (isSequence || this.#samples >= BATCH_SAMPLES) await this.flush();
+    // The next sample starts anew.
+    this.#continues = false;
+  }
+
+  async flush(): Promise<void> {
+    if (this.#batch.length > 0) {
+      await this.#session.observe({
+        steps: this.#batch,
+        carried: this.#carried,
+        continues: this.#continues,
+        observed: this.#observed,
+      });
+    }
+    this.#continues = true;
+    this.#batch = [];
+    this.#bytes = 0;
+    this.#samples = 0;
+  }
 }
 
 /** Decodes the next sample while the one before is run. */

@@ -46,23 +46,30 @@ export function instrument(
   const twins: { readonly key: NodeKey; readonly unit: number }[] = [];
   const activations = [...base.activations];
   for (const unit of units) {
-    for (const { output } of unit.keys) {
+    for (const [index, { output }] of unit.keys.entries()) {
       const node = byOutput.get(output);
       if (node === undefined) continue;
-      const [twin] = cloneNodes([node], { values: new Map(), rename: (name) => model.freshName(`${name}_twin`) });
-      if (twin === undefined) continue;
-      // onnxruntime wants names of nodes to differ.
-      twin.name = '';
-      graph.append(twin);
-      twins.push({ key: nodeKeyOf(twin), unit: unit.index });
-      for (const [index, value] of node.outputs.entries()) {
-        const other = twin.outputs[index];
-        if (value === undefined || other === undefined || value.elementType !== 'float32') continue;
-        const range = base.activations.find(({ tensor }) => tensor === value.name);
-        if (range !== undefined) activations.push({ ...range, tensor: other.name });
-        const [signal, noise] = measure(model, value, other);
-        outputs.push(signal, noise);
-        energies.set(unit.index, [...(energies.get(unit.index) ?? []), [signal.name, noise.name]]);
+      const clamped = unit.clamps[index]?.output().name;
+      const clamp = clamped === undefined ? undefined : byOutput.get(clamped);
+      const originals = clamp === undefined ? [node] : [node, clamp];
+      const copies = cloneNodes(originals, { values: new Map(), rename: (name) => model.freshName(`${name}_twin`) });
+      graph.append(...copies);
+      for (const [at, copy] of copies.entries()) {
+        // onnxruntime wants names of nodes to differ.
+        copy.name = '';
+        if (at === 0 || recipe.scheme === 'int8-static') twins.push({ key: nodeKeyOf(copy), unit: unit.index });
+        const original = originals[at];
+        for (const [position, value] of (original?.outputs ?? []).entries()) {
+          const other = copy.outputs[position];
+          if (value === undefined || other === undefined || value.elementType !== 'float32') continue;
+          const range = base.activations.find(({ tensor }) => tensor === value.name);
+          if (range !== undefined) activations.push({ ...range, tensor: other.name });
+          // What a clamp cuts off may be anything before it.
+          if (original !== originals.at(-1)) continue;
+          const [signal, noise] = measure(model, value, other);
+          outputs.push(signal, noise);
+          energies.set(unit.index, [...(energies.get(unit.index) ?? []), [signal.name, noise.name]]);
+        }
       }
     }
   }

@@ -1,6 +1,7 @@
 /** All that a schedule is made of: for each unit its recipes, what they take and what noise they add. */
 import type { Recipe } from '../../../artifact/recipe.js';
 import type { QuantizationPlan } from '../plan.js';
+import { rewriteOf } from '../schemes/registry.js';
 import { blockGains } from './block-gains.js';
 import { eligibleUnits, recipeName } from './ladder.js';
 import { bytesWith, bytesWithout } from './option-bytes.js';
@@ -59,19 +60,27 @@ export async function measureUnits(options: MeasureOptions): Promise<MeasuredUni
     bench.progress({ kind: 'step', name: `noise of ${recipeName(recipe)}`, done: index, of: ladder.length });
     const { eligible, refused: refusals } = eligibleUnits(units, recipe);
     refused.push(...refusals);
-    const visible = eligible.filter(({ isVisible }) => isVisible);
+    const company = new Map(eligible.map((unit) => [unit.index, companyOf(unit, recipe)]));
+    const isAlone = ({ index }: Unit) => company.get(index) === 'not-needed';
+    const visible = eligible.filter((unit) => unit.isVisible && isAlone(unit));
     const { noise, declined } =
       visible.length === 0
         ? { noise: new Map<number, number>(), declined: new Map<number, string>() }
         : await bench.localNoise(visible, recipe, base, options.localIds);
     for (const unit of eligible) {
       const reason = declined.get(unit.index);
-      const bytes = reason === undefined ? bytesWith(bench.model, unit, recipe, base) : undefined;
+      const bytes =
+        reason !== undefined
+          ? undefined
+          : isAlone(unit)
+            ? bytesWith(bench.model, unit, recipe, base)
+            : bytesWithout(bench.model, unit);
       if (bytes === undefined) {
         refused.push({ subject: unit.keys[0]?.output ?? '', recipe, reason: reason ?? 'it cannot follow the recipe' });
         continue;
       }
-      const local = noise.get(unit.index) ?? TYPICAL_NOISE[recipe.scheme] * unit.nodes.length;
+      const typical = company.get(unit.index) === 'exact' ? 0 : TYPICAL_NOISE[recipe.scheme];
+      const local = noise.get(unit.index) ?? typical * unit.nodes.length;
       found.set(unit.index, [
         ...(found.get(unit.index) ?? []),
         { recipe, bytes, cost: bytes, localNoise: local, noise: local },
@@ -86,6 +95,14 @@ export async function measureUnits(options: MeasureOptions): Promise<MeasuredUni
   });
   const gains = await gainsOf(candidates, options);
   return { units: candidates.map((candidate) => withGain(candidate, gains.get(candidate.unit.index) ?? 1)), refused };
+}
+
+/** Of all nodes of a unit: whether what they do among others can be seen at one of them by itself. */
+function companyOf({ nodes }: Unit, recipe: Recipe): 'not-needed' | 'exact' | 'noisy' {
+  const rewrite = rewriteOf(recipe.scheme);
+  const kinds = nodes.map((node) => rewrite?.company?.(node, recipe) ?? 'not-needed');
+  if (kinds.includes('noisy')) return 'noisy';
+  return kinds.every((kind) => kind === 'exact') ? 'exact' : 'not-needed';
 }
 
 async function gainsOf(

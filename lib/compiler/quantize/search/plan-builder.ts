@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, type Json } from '../../../artifact/digest.js';
 import type { NodeRecipe, Recipe } from '../../../artifact/recipe.js';
-import { tensorDigest } from '../node-key.js';
+import { nodeKeyOf, tensorDigest } from '../node-key.js';
 import type { QuantizationPlan } from '../plan.js';
 import type { Unit } from './units.js';
 
-/** `base` with a recipe for each unit; undefined leaves a unit in float32. */
+/** `base` with a recipe for each unit; undefined leaves a unit in float32. Clamps are quantized with what they follow. */
 export function planOf(
   base: QuantizationPlan,
   units: readonly Unit[],
@@ -15,7 +15,8 @@ export function planOf(
   const recipes = units.flatMap((unit): NodeRecipe[] => {
     const recipe = recipeOf(unit);
     if (recipe === undefined || recipe.scheme === 'fp32') return [];
-    return unit.keys.map((node) => ({ node, recipe }));
+    const followers = recipe.scheme === 'int8-static' ? unit.clamps.filter((clamp) => clamp !== undefined) : [];
+    return [...unit.keys, ...followers.map(nodeKeyOf)].map((node) => ({ node, recipe }));
   });
   return { ...base, recipes };
 }

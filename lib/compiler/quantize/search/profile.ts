@@ -10,7 +10,7 @@ import { openSession } from '../../runtime/session.js';
 import type { QuantizationPlan } from '../plan.js';
 import { writeCandidate } from './candidate-file.js';
 import { median } from './timing.js';
-import type { Unit } from './units.js';
+import { nodesWithClamps, type Unit } from './units.js';
 
 export interface Profile {
   /** Milliseconds of a warm run, by unit; what belongs to none is left out. */
@@ -63,7 +63,13 @@ const TAG = /^u(\d+)_/;
 
 /** Names that fused operators keep the beginning of: whose outputs a node helps to compute. */
 function tagNodes(model: Model, units: readonly Unit[]): void {
-  const unitOf = new Map(units.flatMap((unit) => unit.keys.map(({ output }) => [output, unit.index] as const)));
+  const unitOf = new Map(
+    units.flatMap((unit) =>
+      nodesWithClamps(unit).flatMap(({ outputs }) =>
+        outputs.flatMap((value) => (value === undefined ? [] : [[value.name, unit.index] as const])),
+      ),
+    ),
+  );
   const tags = new Map<Node, number>();
   const { nodes } = model.graph;
   // From the end: a node without a known output belongs to the first of those that read it.

@@ -11,7 +11,7 @@ import type { QuantizationPlan } from '../plan.js';
 import { rewriteOf } from '../schemes/registry.js';
 import { eligibleUnits } from './ladder.js';
 import type { Refusal } from './search-result.js';
-import type { Unit } from './units.js';
+import { nodesWithClamps, type Unit } from './units.js';
 
 /** In the order of preference, where they add as much noise. */
 const METHODS: readonly RangeMethod[] = [
@@ -53,7 +53,7 @@ export async function chooseRanges(options: RangesOptions): Promise<Ranges> {
   const calibration = await calibrate(model, options.calibration, {
     values,
     methods: methods.map(({ kind }) => kind),
-    ids: options.calibration.ids.slice(0, MOST_SAMPLES),
+    ids: spread(options.calibration.ids, MOST_SAMPLES),
     signal: options.signal,
     onProgress: options.onProgress,
   });
@@ -82,17 +82,20 @@ export async function chooseRanges(options: RangesOptions): Promise<Ranges> {
   };
 }
 
+/** At most so many, from all over a list: folders put samples of one class side by side. */
+function spread(ids: readonly string[], most: number): readonly string[] {
+  if (ids.length <= most) return ids;
+  return Array.from({ length: most }, (_, index) => ids[Math.floor((index * ids.length) / most)] as string);
+}
+
 /** Values whose ranges a plan needs; others do not belong into a lock. */
 export function neededActivations(plan: QuantizationPlan, units: readonly Unit[]): QuantizationPlan {
   if (plan.activations.length === 0) return plan;
   const recipes = new Map(plan.recipes.map(({ node, recipe }) => [node, recipe]));
-  const assignments = units.flatMap((unit) =>
-    unit.nodes.flatMap((node, index) => {
-      const key = unit.keys[index];
-      const recipe = key === undefined ? undefined : recipes.get(key);
-      return recipe?.scheme === 'int8-static' ? [{ node, recipe }] : [];
-    }),
-  );
+  const assignments = units.flatMap((unit) => {
+    const recipe = unit.keys.map((key) => recipes.get(key)).find((found) => found?.scheme === 'int8-static');
+    return recipe?.scheme === 'int8-static' ? nodesWithClamps(unit).map((node) => ({ node, recipe })) : [];
+  });
   const needed = new Set(assignments.length === 0 ? [] : rewriteOf('int8-static')?.activations(assignments));
   return { ...plan, activations: plan.activations.filter(({ tensor }) => needed.has(tensor)) };
 }
@@ -100,7 +103,7 @@ export function neededActivations(plan: QuantizationPlan, units: readonly Unit[]
 function valuesOf(units: readonly Unit[], recipe: StaticRecipe): readonly string[] {
   const assignments = units
     .filter(({ isVisible }) => isVisible)
-    .flatMap(({ nodes }) => nodes.map((node) => ({ node, recipe })));
+    .flatMap((unit) => nodesWithClamps(unit).map((node) => ({ node, recipe })));
   return assignments.length === 0 ? [] : (rewriteOf('int8-static')?.activations(assignments) ?? []);
 }
 
@@ -121,7 +124,7 @@ function unitsTouching(units: readonly Unit[], values: ReadonlySet<string>): Rea
   const touching = new Map<string, number[]>();
   for (const unit of units) {
     const names = new Set(
-      unit.nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs].map((value) => value?.name)),
+      nodesWithClamps(unit).flatMap(({ inputs, outputs }) => [...inputs, ...outputs].map((value) => value?.name)),
     );
     for (const name of names) {
       if (name !== undefined && values.has(name)) touching.set(name, [...(touching.get(name) ?? []), unit.index]);

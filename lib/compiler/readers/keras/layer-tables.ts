@@ -1,16 +1,35 @@
 /** Every layer and operator that is read, by class: one table a family. A new table gets its line here. */
 import type { LayerLowering, LayerTable } from './layer.js';
+import { activationLayers } from './layers/activation.js';
+import { attentionLayers } from './layers/attention.js';
+import { convolutionLayers } from './layers/convolution.js';
+import { coreLayers } from './layers/core.js';
 import { embeddingLayers } from './layers/embedding.js';
+import { mergeLayers } from './layers/merge.js';
+import { normalizationLayers } from './layers/normalization.js';
+import { paddingLayers } from './layers/padding.js';
+import { poolingLayers } from './layers/pooling.js';
 import { preprocessingLayers } from './layers/preprocessing.js';
-import type { OperationLowering, OperationTable } from './operations/operation.js';
+import { recurrentLayers } from './layers/recurrent.js';
+import { resizingLayers } from './layers/resizing.js';
+import { kerasOperations } from './operations/keras-operations.js';
+import type { OperationLowering } from './operations/operation.js';
+import { tensorflowOperations } from './operations/tensorflow-operations.js';
 
 const layers: LayerTable = {
+  ...activationLayers,
+  ...attentionLayers,
+  ...convolutionLayers,
+  ...coreLayers,
   ...embeddingLayers,
+  ...mergeLayers,
+  ...normalizationLayers,
+  ...paddingLayers,
+  ...poolingLayers,
   ...preprocessingLayers,
+  ...recurrentLayers,
+  ...resizingLayers,
 };
-
-const kerasOperations: OperationTable = {};
-const tensorflowOperations: OperationTable = {};
 
 export function hasLayerLowering(className: string): boolean {
   return Object.hasOwn(layers, className);
@@ -18,10 +37,6 @@ export function hasLayerLowering(className: string): boolean {
 
 export function layerLowering(className: string): LayerLowering | undefined {
   return hasLayerLowering(className) ? layers[className] : undefined;
-}
-
-export function hasOperationLowering(className: string, config: Readonly<Record<string, unknown>>): boolean {
-  return operationLowering(className, config) !== undefined;
 }
 
 /** @param config Keras 2 keeps the name of TensorFlow's function there */

@@ -1,9 +1,10 @@
 /** A Keras model to ONNX: its layers' calls in order, each by the table of its class. */
-import { CdkOnnxError } from '../../../errors.js';
 import { isRecord } from '../../formats/json.js';
 import { Graph } from '../../ir/graph.js';
 import { Model } from '../../ir/model.js';
 import { GraphBuilder, LOWERING_OPSET } from '../../lowering/graph-builder.js';
+import { removeDeadNodes } from '../../passes/remove-dead-nodes.js';
+import { atPlace } from '../at-place.js';
 import { ReaderError } from '../reader-error.js';
 import { callKey, callOrder } from './call-order.js';
 import { addInput } from './input-layer.js';
@@ -28,7 +29,7 @@ const MAX_CALLS = 100_000;
 /**
  * Inputs and outputs are called as in Keras: by the keys of a dictionary where the model has one, else by their layers; the open first
  * dimension is 'N'.
- * @throws ReaderError LAYERS_UNSUPPORTED, KERAS_CONFIG, INPUT_…, WEIGHT_…, and what layers throw, with the layer's class and path
+ * @throws ReaderError LAYER_UNSUPPORTED, KERAS_CONFIG, INPUT_…, WEIGHT_…, and what layers throw, with the layer's class and path
  */
 export function lowerKerasModel({ model, weights, kerasMajorVersion }: KerasSource): Model {
   refuseUnsupportedLayers(model);
@@ -40,7 +41,10 @@ export function lowerKerasModel({ model, weights, kerasMajorVersion }: KerasSour
   });
   const outputs = new ModelLowering(builder, kerasMajorVersion).model(model, weights, inputs);
   const names = uniqueNames(model.outputs.map(({ name }) => name));
-  return builder.finish(outputs.map(({ value }, index) => ({ name: names[index] as string, value })));
+  const converted = builder.finish(outputs.map(({ value }, index) => ({ name: names[index] as string, value })));
+  // Weights that were rearranged while the graph was written, and calls that no output needs.
+  removeDeadNodes().run(converted);
+  return converted;
 }
 
 function uniqueNames(names: readonly string[]): string[] {
@@ -96,7 +100,7 @@ class ModelLowering {
     const first = positional.length > 0 ? positional[0] : (named.inputs ?? named.x ?? named);
     if (layer.model !== undefined) return this.model(layer.model, scope, inputsOf(layer.model, first));
     if (layer.isOperation) {
-      return this.#guarded(`${className} '${this.#builder.path}'`, () => this.#operation(layer, positional, named));
+      return atPlace(`${className} '${this.#builder.path}'`, () => this.#operation(layer, positional, named));
     }
     const rest = Object.fromEntries(positional.slice(1).map((argument, index) => [String(index + 1), argument]));
     const callArguments = withoutNulls({ ...rest, ...named });
@@ -115,14 +119,8 @@ class ModelLowering {
       return this.model(model, weights, inputs);
     }
     const lowering = layerLowering(className);
-    if (lowering === undefined) {
-      throw new ReaderError({
-        code: 'LAYERS_UNSUPPORTED',
-        message: `${config.describes}: layers of this class cannot be converted.`,
-        advice: 'Put a built-in layer in its place, and save the model again.',
-      });
-    }
-    return this.#guarded(config.describes, () =>
+    if (lowering === undefined) throw unknownLayer(config);
+    return atPlace(config.describes, () =>
       lowering({
         builder: this.#builder,
         className,
@@ -150,17 +148,15 @@ class ModelLowering {
     const operation = new Operation(this.#builder, new LayerConfig(config, describes), positional, withoutNulls(named));
     return lowering(operation).map((value) => ({ value }));
   }
+}
 
-  /** Errors of lowering/ know nothing of layers. */
-  #guarded<Result>(describes: string, lower: () => Result): Result {
-    try {
-      return lower();
-    } catch (error) {
-      if (!(error instanceof CdkOnnxError) || error.message.includes(describes)) throw error;
-      const { code, message, advice } = error;
-      throw new ReaderError({ code, message: `${describes}: ${message}`, advice, cause: error });
-    }
-  }
+/** One inside another layer: those of the model itself were looked through before. */
+function unknownLayer(config: LayerConfig): ReaderError {
+  return new ReaderError({
+    code: 'LAYER_UNSUPPORTED',
+    message: `${config.describes}: layers of this class are not supported.`,
+    advice: 'Put a built-in layer in its place, and save the model again.',
+  });
 }
 
 /** Lists and objects keep their form; references become tensors. */

@@ -1,86 +1,76 @@
 /** Says at once, and of all of them, which layers of a model cannot be converted. */
-
 import { isRecord } from '../../formats/json.js';
-import { ReaderError } from '../reader-error.js';
-import { hasLayerLowering, hasOperationLowering } from './layer-tables.js';
+import { type UnsupportedDetails, UnsupportedOperations } from '../unsupported-operations.js';
+import { hasLayerLowering, operationLowering } from './layer-tables.js';
 import type { KerasLayer, KerasModel } from './topology.js';
 
-interface Kind {
-  count: number;
-  /** The first few. */
-  readonly paths: string[];
-}
-
-const NAMED = 3;
-
-/** @throws ReaderError LAYERS_UNSUPPORTED with the count and the first names of each kind */
+/** @throws ReaderError LAYER_UNSUPPORTED with each kind, how often it is there, and where first */
 export function refuseUnsupportedLayers(model: KerasModel): void {
-  const kinds = new Map<string, Kind>();
-  collect(model, '', kinds);
-  if (kinds.size === 0) return;
-  const list = [...kinds].map(([kind, { count, paths }]) => {
-    const more = count > paths.length ? ', …' : '';
-    return `${kind} (${count}: ${paths.map((path) => `'${path}'`).join(', ')}${more})`;
-  });
-  const advice = new Set([...kinds.keys()].map(adviceFor));
-  throw new ReaderError({
-    code: 'LAYERS_UNSUPPORTED',
-    message: `Layers that cannot be converted: ${list.join('; ')}.`,
-    advice: [...advice].join(' '),
-  });
+  const unsupported = new UnsupportedOperations('layer');
+  collect(model, '', unsupported);
+  unsupported.check();
 }
 
-function collect(model: KerasModel, path: string, kinds: Map<string, Kind>): void {
+function collect(model: KerasModel, path: string, unsupported: UnsupportedOperations): void {
   for (const layer of model.layers) {
     const at = `${path}${layer.name}`;
-    if (layer.model !== undefined) collect(layer.model, `${at}/`, kinds);
-    else for (const kind of unsupportedIn(layer)) add(kinds, kind, at);
+    if (layer.model !== undefined) collect(layer.model, `${at}/`, unsupported);
+    else {
+      const kind = unsupportedKind(layer);
+      if (kind !== undefined) unsupported.add(kind, at, detailsOf(kind));
+    }
   }
 }
 
-function unsupportedIn({
-  className,
-  isOperation,
-  config,
-  model,
-}: Omit<KerasLayer, 'calls' | 'name' | 'sharedId'>): string[] {
-  if (model !== undefined || className === 'InputLayer') return [];
-  if (isOperation) {
-    const name = operationName(className, config);
-    return hasOperationLowering(className, config) ? [] : [name];
-  }
-  if (!hasLayerLowering(className)) return [className];
+type LayerKind = Pick<KerasLayer, 'className' | 'isOperation' | 'config'>;
+
+function unsupportedKind({ className, isOperation, config }: LayerKind): string | undefined {
+  if (className === 'InputLayer') return undefined;
+  if (isOperation)
+    return operationLowering(className, config) === undefined ? operationName(className, config) : undefined;
+  if (!hasLayerLowering(className)) return className;
   const { layer: inner } = config;
-  if (!isRecord(inner) || typeof inner.class_name !== 'string') return [];
+  if (!isRecord(inner) || typeof inner.class_name !== 'string') return undefined;
   const fields = isRecord(inner.config) ? inner.config : {};
-  if (Array.isArray(fields.layers)) return [];
-  return unsupportedIn({ className: inner.class_name, isOperation: false, config: fields, model: undefined });
+  // A model that a layer wraps is looked through when it is lowered.
+  if (Array.isArray(fields.layers)) return undefined;
+  return unsupportedKind({ className: inner.class_name, isOperation: false, config: fields });
 }
 
-/** TensorFlow's operators in Keras 2 have one class and say in their config which they are. */
+/** TensorFlow's functions in Keras 2 have one class and say in their config which they are. */
 function operationName(className: string, config: Readonly<Record<string, unknown>>): string {
-  const { function: fn } = config;
-  return typeof fn === 'string' ? `${className} ${fn}` : `keras.ops ${className}`;
-}
-
-function add(kinds: Map<string, Kind>, kind: string, path: string): void {
-  const found = kinds.get(kind) ?? { count: 0, paths: [] };
-  kinds.set(kind, found);
-  found.count++;
-  if (found.paths.length < NAMED) found.paths.push(path);
+  const { function: name } = config;
+  return typeof name === 'string' ? `tf.${name}` : `keras.ops ${className}`;
 }
 
 const TEXTS = new Set(['TextVectorization', 'StringLookup', 'Hashing', 'HashedCrossing']);
+const TABLES = new Set(['IntegerLookup', 'Discretization', 'CategoryEncoding', 'FeatureSpace']);
 
-function adviceFor(kind: string): string {
+function detailsOf(kind: string): UnsupportedDetails {
   if (kind === 'Lambda') {
-    return 'A Lambda layer is Python code, which is not in the file: put built-in layers or keras.ops in its place and save the model again.';
+    return {
+      reason: 'it holds Python code, which is never run',
+      advice: 'Put built-in layers or keras.ops in the place of Lambda layers, and save the model again.',
+    };
   }
   if (TEXTS.has(kind)) {
-    return `${kind} reads texts, which the ONNX model cannot: save the part of the model behind it, and prepare texts with the task's tokenizer or in the client.`;
+    return {
+      reason: 'it reads texts',
+      advice:
+        "Save the part of the model behind the text layers, and prepare texts with the task's tokenizer or in the client.",
+    };
   }
-  if (kind === 'IntegerLookup' || kind === 'Discretization') {
-    return `${kind} looks values up in a table of the file's assets: do that in the client, and save the part of the model behind it.`;
+  if (TABLES.has(kind)) {
+    return {
+      reason: 'it looks values up in a table',
+      advice: 'Look values up in the client, and save the part of the model behind that.',
+    };
   }
-  return 'Custom layers are Python code, which is not in the file: build the model of standard layers, or export it with model.export() and use the SavedModel.';
+  if (kind.startsWith('tf.') || kind.startsWith('keras.ops ')) {
+    return { advice: 'Write these functions with others or with built-in layers, and save the model again.' };
+  }
+  return {
+    advice:
+      "Classes that are not Keras's own are Python code, which is not in the file: build the model of built-in layers, or use the SavedModel that model.export() writes.",
+  };
 }

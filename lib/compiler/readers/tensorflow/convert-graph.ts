@@ -202,7 +202,9 @@ function lowerNode(
   const place = `${node.op} '${node.name}'`;
   const operands = dataInputs(node).map((input) => resolve(input, values, place));
   const outputs = located(place, () => {
-    return builder.scope(node.name, () => lowerOp(new OpCall(builder, node, operands, functions.call)));
+    const lower = () => lowerOp(new OpCall(builder, node, operands, functions.call));
+    // A constant has the node's name itself.
+    return node.op === 'Const' ? lower() : builder.scope(node.name, lower);
   });
   for (const output of outputs) {
     for (const value of output === undefined ? [] : isComplex(output) ? [output.real, output.imaginary] : [output]) {

@@ -1,7 +1,7 @@
 /** A SavedModel folder as one frozen graph without calls: what its signature computes. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { readWholeFile } from '../../formats/file.js';
+import { readWholeFile, unreadable } from '../../formats/file.js';
 import { MAX_PROTOBUF_BYTES } from '../../formats/onnx/decode.js';
 import {
   checkpointKeys,
@@ -24,7 +24,7 @@ import { expandCalls } from './functions/expand-calls.js';
 import { freezeVariables, isVariable } from './functions/freeze-variables.js';
 import { nodeOf, parseReference } from './functions/references.js';
 import { restoredVariables } from './functions/restored-variables.js';
-import { skipIdentities } from './functions/skip-identities.js';
+import { skipIdentities, sourcesOf } from './functions/skip-identities.js';
 import { chooseMetaGraph, chooseSignature, type SignatureOptions } from './signature-choice.js';
 
 export interface FrozenInput {
@@ -64,7 +64,7 @@ const OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH';
  * VARIABLE_…
  */
 export async function readFrozenSavedModel(path: string, options: SignatureOptions = {}): Promise<FrozenSavedModel> {
-  const isFolder = (await stat(path)).isDirectory();
+  const isFolder = await isFolderAt(path);
   const file = isFolder ? join(path, 'saved_model.pb') : path;
   const metaGraph = chooseMetaGraph(decodeSavedModel(await readWholeFile(file, MAX_PROTOBUF_BYTES)), options);
   const [name, signature] = chooseSignature(metaGraph, options);
@@ -76,7 +76,22 @@ export async function readFrozenSavedModel(path: string, options: SignatureOptio
   const hasVariables = [expanded, ...expanded.functions.values()].some((graph) => graph.nodes.some(isVariable));
   const variables = hasVariables ? await openVariables(metaGraph, isFolder ? path : dirname(file)) : undefined;
   const frozen = variables === undefined ? expanded : freezeVariables(expanded, variables);
-  return { graph: skipIdentities(frozen, roots), signature: name, inputs, outputs, isKeras: metaGraph.isKeras };
+  // Outputs of the call that a signature is, where they are computed.
+  const source = sourcesOf(frozen.nodes);
+  const computed = outputs.map((output) => ({ ...output, tensor: source(output.tensor) }));
+  const graph = skipIdentities(
+    frozen,
+    computed.map(({ tensor }) => nodeOf(tensor)),
+  );
+  return { graph, signature: name, inputs, outputs: computed, isKeras: metaGraph.isKeras };
+}
+
+async function isFolderAt(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
 }
 
 function signatureInputs({ inputs }: Signature, signature: string): FrozenInput[] {

@@ -8,6 +8,7 @@ import { CONVOLUTION_OPS } from './ops/convolution.js';
 import { DETECTION_OPS } from './ops/detection.js';
 import { FUNCTION_OPS } from './ops/functions.js';
 import { GATHER_OPS } from './ops/gather.js';
+import { LIST_OPS } from './ops/lists.js';
 import { LOGIC_OPS } from './ops/logic.js';
 import { MATRIX_OPS } from './ops/matrix.js';
 import { NORMALIZATION_OPS } from './ops/normalization.js';
@@ -27,6 +28,7 @@ export const OPS: OpTable = {
   ...DETECTION_OPS,
   ...FUNCTION_OPS,
   ...GATHER_OPS,
+  ...LIST_OPS,
   ...LOGIC_OPS,
   ...MATRIX_OPS,
   ...NORMALIZATION_OPS,

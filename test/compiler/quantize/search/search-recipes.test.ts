@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sample } from '../../../../lib/compiler/data/data-set.js';
+import { attribute } from '../../../../lib/compiler/ir/attribute.js';
 import { copyModel } from '../../../../lib/compiler/ir/copy.js';
 import type { Model } from '../../../../lib/compiler/ir/model.js';
 import { modelToBytes } from '../../../../lib/compiler/ir/serialization/write.js';
@@ -165,6 +166,60 @@ describe('a search for latency', () => {
     // Ranges that no node needs do not get into the lock.
     const isStatic = result.plan.recipes.some(({ recipe }) => recipe.scheme === 'int8-static');
     expect(result.plan.activations.length > 0).toBe(isStatic);
+  });
+});
+
+/** Convolutions with clamps behind them, and nodes that are quantized in company only. */
+async function convolutions(): Promise<Model> {
+  const builder = new ModelBuilder(17);
+  const kernel = (outs: number, ins: number, seed: number) =>
+    builder.constant(Tensor.fromTyped('float32', [outs, ins, 3, 3], randomFloats(outs * ins * 9, seed)), `k${seed}`);
+  const x = builder.input('x', [1, 3, 12, 12]);
+  const first = builder.add('Conv', [x, kernel(8, 3, 1)], { outputs: ['first'] });
+  const clipped = builder.add('Clip', [first, builder.scalar(0), builder.scalar(6)], { outputs: ['clipped'] });
+  const pooled = builder.add('MaxPool', [clipped], {
+    attributes: { kernel_shape: attribute.ints([2, 2]) },
+    outputs: ['pooled'],
+  });
+  const second = builder.add('Conv', [pooled, kernel(8, 8, 2)], { outputs: ['second'] });
+  const joined = builder.add('Concat', [builder.add('Relu', [second], { outputs: ['clamped'] }), second], {
+    attributes: { axis: attribute.int(1) },
+    outputs: ['joined'],
+  });
+  const model = builder.finish([builder.add('Conv', [joined, kernel(4, 16, 3)], { outputs: ['third'] })]);
+  await inferTypes(model);
+  return model;
+}
+
+describe('a search that may quantize activations', () => {
+  test('quantizes what has a Relu or a Clip behind it, and what goes with its neighbours', {
+    timeout: 120_000,
+  }, async () => {
+    const pictures = (count: number, seed: number, prefix: string) =>
+      memoryDataSet(
+        Array.from({ length: count }, (_, index): Sample => {
+          const data = randomFloats(3 * 144, seed * 1000 + index);
+          return { id: `${prefix}${index}`, steps: [{ x: { dataType: 'float32', dims: [1, 3, 12, 12], data } }] };
+        }),
+      );
+    const result = await searchRecipes({
+      ...common,
+      model: await convolutions(),
+      goal: 'latency',
+      budget: { metric: 'snr', min: 10 },
+      schemes: ['int8-static'],
+      data: { calibration: pictures(8, 1, 'c'), evaluation: pictures(10, 2, 'e'), holdout: pictures(10, 3, 'h') },
+    });
+    const found = new Map(
+      result.nodes.map(({ node, alternatives, recipe }) => [node.output, { alternatives, recipe }]),
+    );
+    const canBeStatic = [...found].filter(([, { alternatives, recipe }]) =>
+      [recipe, ...alternatives.map((one) => one.recipe)].some(({ scheme }) => scheme === 'int8-static'),
+    );
+    expect(canBeStatic.map(([output]) => output)).toEqual(['first', 'pooled', 'second', 'clamped', 'joined', 'third']);
+    const planned = result.candidates.map(({ schemes }) => schemes['int8-static'] ?? 0);
+    // And the Clip, which has no choice of its own; the Relu is not alone in reading its convolution.
+    expect(Math.max(...planned)).toBe(7);
   });
 });
 

@@ -25,6 +25,12 @@ export const staticQdq: SchemeRewrite<StaticRecipe> = {
     return typeof operator === 'string' ? operator : undefined;
   },
 
+  company(node, recipe) {
+    const operator = refusalOrOperator(node, recipe);
+    if (typeof operator === 'string' || operator.follows === 'nothing') return 'not-needed';
+    return operator.output === 'own' && operator.isFused ? 'noisy' : 'exact';
+  },
+
   activations(assignments) {
     return new Layout(assignments).recorded().map(({ name }) => name);
   },

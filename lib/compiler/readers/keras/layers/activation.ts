@@ -6,9 +6,10 @@ import type { GraphBuilder } from '../../../lowering/graph-builder.js';
 import { unsqueeze } from '../../../lowering/rearrange.js';
 import { type RecurrentActivation, recurrentActivation } from '../../../lowering/recurrent-activation.js';
 import { ReaderError } from '../../reader-error.js';
-import type { LayerCall, LayerTable, LayerTensor } from '../layer.js';
+import { type LayerCall, type LayerTable, type LayerTensor, withMask } from '../layer.js';
 import { LayerConfig } from '../layer-config.js';
-import { argumentTensors, firstInput, masked, maskKeeping } from './call-tensors.js';
+import { onlyInput } from '../only-input.js';
+import { argumentTensors, maskKeeping } from './call-tensors.js';
 
 /** What a layer needs of its call to read an activation. */
 type ActivationCall = Pick<LayerCall, 'builder' | 'config' | 'kerasMajorVersion' | 'weights'>;
@@ -91,13 +92,13 @@ export function axesOf(config: LayerConfig): readonly number[] {
  */
 function softmaxLayer(call: LayerCall): readonly LayerTensor[] {
   const { builder, config } = call;
-  const input = firstInput(call);
+  const input = onlyInput(call);
   const mask = argumentTensors(call, 'mask', 1)[0]?.value ?? input.mask;
   const value =
     mask === undefined
       ? softmax(builder, input.value, axesOf(config))
       : maskedSoftmax(builder, input.value, mask, axesOf(config), softmaxMasking(call));
-  return [masked(value, input.mask)];
+  return [withMask(value, input)];
 }
 
 function softmaxMasking({ config, kerasMajorVersion }: LayerCall): 'added' | 'set' | 'zeroed' {

@@ -11,8 +11,9 @@ import {
 } from '../../../lowering/normalization.js';
 import { ReaderError } from '../../reader-error.js';
 import type { LayerCall, LayerTable, LayerTensor } from '../layer.js';
+import { onlyInput } from '../only-input.js';
 import { axesOf } from './activation.js';
-import { firstInput, maskKeeping } from './call-tensors.js';
+import { maskKeeping } from './call-tensors.js';
 
 /** Weights as constants: `gamma` where the layer scales, `beta` where it centres, then `more`, in the order in which Keras creates them. */
 function constants<Name extends string>(
@@ -21,7 +22,8 @@ function constants<Name extends string>(
 ): Readonly<Record<Name, Value>> & Affine {
   const gamma = config.boolean('scale', true) ? (['gamma'] as const) : [];
   const beta = config.boolean('center', true) ? (['beta'] as const) : [];
-  const tensors: Readonly<Record<string, Tensor>> = weights.take([...gamma, ...beta, ...more]);
+  const names = [...gamma, ...beta, ...more];
+  const tensors: Readonly<Record<string, Tensor>> = names.length === 0 ? {} : weights.take(names);
   const values = Object.entries(tensors).map(([name, tensor]) => [name, builder.constant(tensor, name)]);
   return Object.fromEntries(values) as Readonly<Record<Name, Value>> & Affine;
 }
@@ -89,7 +91,7 @@ function unitNormalizationLayer({ builder, config, kerasMajorVersion }: LayerCal
 function spectralNormalizationLayer(call: LayerCall): readonly LayerTensor[] {
   const layer = call.config.object('layer');
   if (layer === undefined) throw call.config.refuse('layer', 'The file is damaged; save the model again.');
-  const outputs = call.lowerLayer({ ...layer, weights: call.weights.child('layer') }, [firstInput(call)]);
+  const outputs = call.lowerLayer({ ...layer, weights: call.weights.child('layer') }, [onlyInput(call)]);
   return outputs.map(({ value }) => ({ value }));
 }
 
@@ -100,7 +102,7 @@ export const normalizationLayers: LayerTable = {
   SyncBatchNormalization: maskKeeping(batchNormalizationLayer),
   GroupNormalization: maskKeeping(groupNormalizationLayer),
   LayerNormalization: maskKeeping(layerNormalizationLayer),
-  RMSNormalization: (call) => [{ value: rmsNormalizationLayer(call, firstInput(call).value) }],
+  RMSNormalization: (call) => [{ value: rmsNormalizationLayer(call, onlyInput(call).value) }],
   SpectralNormalization: spectralNormalizationLayer,
   UnitNormalization: maskKeeping(unitNormalizationLayer),
 };

@@ -15,7 +15,7 @@ import { ReaderError } from '../../reader-error.js';
 import type { LayerCall, LayerTable, LayerTensor, LayerWeights } from '../layer.js';
 import { LayerConfig } from '../layer-config.js';
 import { activationOf } from './activation.js';
-import { argumentTensors, firstInput, masked } from './call-tensors.js';
+import { argumentTensors } from './call-tensors.js';
 
 /** A cell of Keras: its config, its weights, and how many states it has. */
 interface Cell {
@@ -25,6 +25,13 @@ interface Cell {
 }
 
 const STATES: Readonly<Record<string, number>> = { LSTMCell: 2, GRUCell: 1, SimpleRNNCell: 1 };
+
+/** What Keras calls them where it saves a list of cells; the second of a class has '_1' behind it. */
+const SAVED_NAMES: Readonly<Record<string, string>> = {
+  LSTMCell: 'lstm_cell',
+  GRUCell: 'gru_cell',
+  SimpleRNNCell: 'simple_rnn_cell',
+};
 
 /** What a recurrent layer's config says beyond its cells. */
 interface Flags {
@@ -59,10 +66,15 @@ function cellsOf(className: string, config: LayerConfig, weights: LayerWeights):
   if (!Array.isArray(cells) || cells.length === 0) {
     throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
   }
-  return cells.map((each: unknown, index) => {
+  const saved: string[] = [];
+  return cells.map((each: unknown) => {
     const found = new LayerConfig({ cell: each }, inner.config.describes).object('cell');
     if (found === undefined) throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
-    return supported({ ...found, weights: cell.child('cells').child(String(index)) });
+    const name = SAVED_NAMES[found.className] ?? found.className;
+    const count = saved.filter((other) => other === name).length;
+    saved.push(name);
+    const own = cell.child('cells').child(count === 0 ? name : `${name}_${count}`);
+    return supported({ ...found, weights: own });
   });
 }
 
@@ -140,8 +152,25 @@ function initialStates(call: LayerCall): readonly Value[] {
   return (named.length > 0 ? named : call.inputs.slice(1)).map(({ value }) => value);
 }
 
+/** Its states may come behind it. */
+function sequenceOf({ inputs, config }: LayerCall): LayerTensor {
+  const [input] = inputs;
+  if (input !== undefined) return input;
+  throw new ReaderError({
+    code: 'LAYER_INPUTS',
+    message: `${config.describes} is called without a tensor.`,
+    advice: 'The file is damaged, or was written by a Keras that is not known here; save the model again.',
+  });
+}
+
+function masked(value: Value, mask: Value | undefined): LayerTensor {
+  return mask === undefined ? { value } : { value, mask };
+}
+
+/** Keras 3 looks for the mask that comes with the input only where no other tensor is passed: an initial state turns it off. */
 function maskOf(call: LayerCall): Value | undefined {
-  return argumentTensors(call, 'mask')[0]?.value ?? firstInput(call).mask;
+  const implicit = call.kerasMajorVersion === 3 && initialStates(call).length > 0 ? undefined : sequenceOf(call).mask;
+  return argumentTensors(call, 'mask')[0]?.value ?? implicit;
 }
 
 /** Backwards, the sequence comes out in the order in which it was computed. */
@@ -150,7 +179,7 @@ function recurrent(call: LayerCall): readonly LayerTensor[] {
   const { returnSequences, returnState, goBackwards } = flagsOf(config);
   const mask = maskOf(call);
   const states = initialStates(call);
-  const run = runCells(call, cellsOf(className, config, weights), firstInput(call).value, {
+  const run = runCells(call, cellsOf(className, config, weights), sequenceOf(call).value, {
     returnSequences,
     reverse: goBackwards,
     zeroOutputForMask: config.boolean('zero_output_for_mask', false),
@@ -159,7 +188,7 @@ function recurrent(call: LayerCall): readonly LayerTensor[] {
   });
   const output = goBackwards && returnSequences ? reversed(builder, run.output) : run.output;
   return [
-    masked(output, returnSequences ? mask : undefined),
+    masked(output, returnSequences ? (mask ?? sequenceOf(call).mask) : undefined),
     ...(returnState ? run.states.map((value) => ({ value })) : []),
   ];
 }
@@ -185,7 +214,7 @@ function bidirectional(call: LayerCall): readonly LayerTensor[] {
   const direction = (of: typeof layer, attribute: string, reverse: boolean, own: readonly Value[]) => {
     const cells = cellsOf(of.className, of.config, weights.child(attribute));
     return builder.scope(attribute.replace('_layer', ''), () =>
-      runCells(call, cells, firstInput(call).value, {
+      runCells(call, cells, sequenceOf(call).value, {
         returnSequences,
         reverse,
         zeroOutputForMask: returnSequences,
@@ -199,7 +228,9 @@ function bidirectional(call: LayerCall): readonly LayerTensor[] {
   const turned = (output: Value, turn: boolean) => (returnSequences && turn ? reversed(builder, output) : output);
   const a = turned(first.output, forward.goBackwards);
   const b = turned(second.output, !isBackwards);
-  const outputs = mergedOutputs(call, a, b).map((value) => masked(value, returnSequences ? mask : undefined));
+  const outputs = mergedOutputs(call, a, b).map((value) => {
+    return masked(value, returnSequences ? (mask ?? sequenceOf(call).mask) : undefined);
+  });
   const finals = [...first.states, ...second.states].map((value) => ({ value }));
   return returnState ? [...outputs, ...finals] : outputs;
 }

@@ -21,7 +21,7 @@ import { isControl, nodeOf } from './references.js';
 /** Functions that call one another; TensorFlow's own programs stay below ten. */
 const MAXIMUM_DEPTH = 64;
 /** Nodes of all functions, each counted as often as it is called. */
-const MAXIMUM_NODES = 2 ** 18;
+const MAXIMUM_NODES = 2 ** 17;
 
 const CALLS = new Set(['PartitionedCall', 'StatefulPartitionedCall']);
 /** Operators that run functions under a condition, and the attributes that name these. */
