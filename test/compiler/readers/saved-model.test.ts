@@ -38,6 +38,16 @@ test.each(['control-flow.no-step', 'control-flow.many-steps', 'lists.one-step', 
   },
 );
 
+test.each(['recurrent2', 'recurrent3'])('a loop that is a recurrent layer is one operator: %s', async (name) => {
+  const { graph } = await readSavedModel(fixture(name));
+  const ops = graph.nodes.map(({ opType }) => opType);
+  expect(ops.filter((op) => ['LSTM', 'GRU', 'Loop', 'ConstantOfShape'].includes(op)).sort()).toEqual([
+    'GRU',
+    'GRU',
+    'LSTM',
+  ]);
+});
+
 test('a folder and the file in it are read as what they are', async () => {
   for (const path of [fixture('module'), join(fixture('module'), 'saved_model.pb')]) {
     await using opened = await openModel(path);
