@@ -55,8 +55,10 @@ export class NamedWeights implements WeightScope {
   child(attribute: string): NamedWeights {
     const [stem = attribute] = attribute.replace(/^_/, '').split('_');
     const isOf = (folder: string) => {
+      // 'lstm_cell_3': one of several.
+      const counted = folder.replace(/_\d+$/, '');
       return (
-        folder === attribute || folder === stem || folder.startsWith(`${stem}_`) || folder.endsWith(`_${attribute}`)
+        folder === attribute || folder === stem || folder.startsWith(`${stem}_`) || counted.endsWith(`_${attribute}`)
       );
     };
     const own = this.#entries.filter(({ folders }) => folders.some(isOf));
