@@ -1,17 +1,20 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readerFor, readModel } from '../../../lib/compiler/readers/read-model.js';
+import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
 import { readConversionFixture, strayingOutputs } from '../../support/conversion-fixture.js';
+import { useDataFolder } from '../../support/data-folder.js';
 import { refusalOf } from '../../support/refusal.js';
-import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const fixtures = join(import.meta.dirname, '../../fixtures/conversion/graphdef');
+
+const folder = useDataFolder();
 
 describe('a frozen graph', () => {
   it('takes placeholders, returns what nothing reads, and computes what TensorFlow computed', async () => {
     const path = join(fixtures, 'frozen.pb');
-    expect((await readerFor(path)).name).toBe('TensorFlow frozen graph');
+    await using opened = await openModel(path);
+    expect(opened.reader.name).toBe('TensorFlow frozen graph');
     const model = await readModel(path);
     expect(model.graph.inputs.map(({ name, type }) => [name, type])).toEqual([
       ['image', { kind: 'tensor', elementType: 'float32', shape: ['image_dim0', 8, 8, 3] }],
@@ -24,9 +27,8 @@ describe('a frozen graph', () => {
   });
 
   it('is refused where it is cut off', async () => {
-    const path = join(temporaryFolder(), 'cut.pb');
-    writeFileSync(path, readFileSync(join(fixtures, 'frozen.pb')).subarray(0, 900));
-    const error = await refusalOf(() => readModel(path));
+    folder.put('cut.pb', readFileSync(join(fixtures, 'frozen.pb')).subarray(0, 900));
+    const error = await refusalOf(() => readModel(join(folder.path, 'cut.pb')));
     expect(error.code).toBe('PROTOBUF_TRUNCATED');
   });
 });

@@ -69,7 +69,6 @@ if (hasOnnxTestdata) {
 describe('refused by name', () => {
   const varint = (value: number) => (value < 128 ? [value] : [(value & 127) | 128, value >> 7]);
   const message = (field: number, ...content: number[]) => [field * 8 + 2, ...varint(content.length), ...content];
-  const text = (value: string) => [...new TextEncoder().encode(value)];
   const long = new Array(300).fill(0x61);
 
   test.each<[string, Uint8Array | string, string]>([

@@ -17,6 +17,10 @@ describe('computes what TensorFlow does', () => {
     ['variables in several data files', 'shards', undefined],
     ['what Keras 3 exports', 'keras3', undefined],
     ['what Keras 2 saves', 'keras2', undefined],
+    ['conditions and loops, static and not', 'control-flow', undefined],
+    ['loops over lists of tensors', 'lists', undefined],
+    ['recurrent layers of Keras 3', 'recurrent3', undefined],
+    ['recurrent layers of Keras 2', 'recurrent2', undefined],
   ])('%s', async (_what, name, signature) => {
     const model = await readSavedModel(fixture(name), { signature });
     validateStructure(model);
@@ -24,6 +28,24 @@ describe('computes what TensorFlow does', () => {
     expect(Object.keys(recorded.outputs).length).toBeGreaterThan(0);
     expect(await strayingOutputs(model, recorded)).toEqual([]);
   });
+});
+
+test.each(['control-flow.no-step', 'control-flow.many-steps', 'lists.one-step', 'recurrent3.one-step'])(
+  'other sizes and numbers of steps than the first: %s',
+  async (sample) => {
+    const model = await readSavedModel(fixture(sample.split('.')[0] ?? ''));
+    expect(await strayingOutputs(model, await readConversionFixture(fixture(sample)))).toEqual([]);
+  },
+);
+
+test.each(['recurrent2', 'recurrent3'])('a loop that is a recurrent layer is one operator: %s', async (name) => {
+  const { graph } = await readSavedModel(fixture(name));
+  const ops = graph.nodes.map(({ opType }) => opType);
+  expect(ops.filter((op) => ['LSTM', 'GRU', 'Loop', 'ConstantOfShape'].includes(op)).sort()).toEqual([
+    'GRU',
+    'GRU',
+    'LSTM',
+  ]);
 });
 
 test('a folder and the file in it are read as what they are', async () => {
