@@ -3,18 +3,25 @@ import { constantsToInitializers } from './constants-to-initializers.js';
 import { convertOpset, DEFAULT_OPSET } from './convert-opset.js';
 import { deduplicateInitializers } from './deduplicate-initializers.js';
 import { foldConstants } from './fold-constants.js';
+import { foldScaleShiftAroundProducts } from './fold-scale-shift-around-products.js';
 import { foldScaleShiftIntoConsumers } from './fold-scale-shift-into-consumers.js';
 import { foldScaleShiftIntoProducer } from './fold-scale-shift-into-producer.js';
 import { forgetComputedTypes } from './forget-computed-types.js';
 import { type FreezeInputsOptions, freezeInputs } from './freeze-inputs.js';
+import { fuseBatchNormalization } from './fuse-batch-normalization.js';
 import { fuseGelu } from './fuse-gelu.js';
+import { fuseGlobalAveragePool } from './fuse-global-average-pool.js';
 import { fuseHardSwish } from './fuse-hard-swish.js';
 import { fuseLayerNormalization } from './fuse-layer-normalization.js';
 import { inlineFunctions } from './inline-functions.js';
 import { inlineIf } from './inline-if.js';
+import { pushTransposes } from './layout/push-transposes.js';
+import { mergePadding } from './merge-padding.js';
+import { mergeReshapes } from './merge-reshapes.js';
 import type { Pass, PassLoop } from './pass.js';
 import { removeDeadNodes } from './remove-dead-nodes.js';
 import { removeIdentities } from './remove-identities.js';
+import { staticPadding } from './static-padding.js';
 import { storeFloat16 } from './store-float16.js';
 import { stripNames } from './strip-names.js';
 
@@ -32,6 +39,35 @@ export function normalize(options: FreezeInputsOptions = {}): readonly (Pass | P
     forgetComputedTypes(),
     freezeInputs(options),
     inlineFunctions(),
+    settleConstants(),
+    deduplicateInitializers(),
+  ];
+}
+
+/** A Reshape that took the place of a Transpose joins its neighbours; what then is constant lets more be pushed. */
+function settleLayout(): PassLoop {
+  return {
+    name: 'settle-layout',
+    untilUnchanged: [pushTransposes(), mergeReshapes(), foldConstants(), removeIdentities(), removeDeadNodes()],
+  };
+}
+
+/**
+ * Makes a clean channels-first graph of one that a reader of a channels-last format wrote; for such models only, because files that are
+ * ONNX already keep their bytes. After `normalize`, with types and shapes, which it believes.
+ */
+export function conversion(): readonly (Pass | PassLoop)[] {
+  return [
+    settleConstants(),
+    staticPadding(),
+    settleLayout(),
+    mergePadding(),
+    foldScaleShiftIntoProducer(),
+    foldScaleShiftIntoConsumers(),
+    foldScaleShiftAroundProducts(),
+    fuseBatchNormalization(),
+    fuseGlobalAveragePool(),
+    mergeReshapes(),
     settleConstants(),
     deduplicateInitializers(),
   ];

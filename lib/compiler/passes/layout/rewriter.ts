@@ -17,8 +17,12 @@ export class Rewriter {
     this.graph = graph;
   }
 
+  constant(tensor: Tensor, name: string): Value {
+    return this.graph.addInitializer(this.model.freshName(name), tensor);
+  }
+
   int64(numbers: readonly number[], name: string): Value {
-    return this.graph.addInitializer(this.model.freshName(name), Tensor.int64(numbers));
+    return this.constant(Tensor.int64(numbers), name);
   }
 
   /** Gives a node another constant in the place of one, which goes if nobody else reads it. */

@@ -45,12 +45,12 @@ export function supportsOp(op: string): boolean {
   return Object.hasOwn(OPS, op);
 }
 
-/** The outputs of a node, in TensorFlow's order. @throws ReaderError OPS_UNSUPPORTED, and what the lowering throws */
+/** The outputs of a node, in TensorFlow's order. @throws ReaderError OPERATOR_UNSUPPORTED, and what the lowering throws */
 export function lowerOp(call: OpCall): readonly (Operand | undefined)[] {
   const lowering = supportsOp(call.node.op) ? OPS[call.node.op] : undefined;
   if (lowering === undefined) {
     throw new ReaderError({
-      code: 'OPS_UNSUPPORTED',
+      code: 'OPERATOR_UNSUPPORTED',
       message: `${call.describe()} cannot be converted.`,
       advice: 'Write the model without this op and export it again.',
     });

@@ -15,11 +15,12 @@ import {
   squeeze,
   tile,
   toChannelsFirst,
+  toChannelsLast,
   transpose,
   unsqueeze,
 } from '../../../../lib/compiler/lowering/rearrange.js';
 import { shapeOf } from '../../../../lib/compiler/lowering/shape.js';
-import type { ChannelsLastNetwork } from '../../../support/channels-last-network.js';
+import { ChannelsLastNetwork } from '../../../support/channels-last-network.js';
 import { between, IMAGE, push, type Write } from '../../../support/push-transposes.js';
 
 const float = (shape: readonly Dimension[]) => ({ elementType: 'float32', shape }) as const;
@@ -270,6 +271,16 @@ const OPERATORS: readonly Row[] = [
   ['a dense layer of each pixel', 2, (n, x) => dense(n.builder, x, n.random([4, 6]), n.random([6])), 1e-6],
 ];
 
+/** Of a dense layer: its channels are the last, and nothing around it wants them elsewhere. */
+const normalizedChannels = (n: ChannelsLastNetwork, x: Value) => {
+  const type = float(toChannelsFirstShape(shapeOf(x)));
+  const vectors = [n.random([4]), n.random([4]), n.random([4]), n.builder.floats([1, 2, 3, 4])];
+  const normalized = n.builder.node('BatchNormalization', [toChannelsFirst(n.builder, x), ...vectors], type);
+  return toChannelsLast(n.builder, normalized);
+};
+
+const toChannelsFirstShape = (shape: readonly Dimension[]) => [shape[0], shape.at(-1), ...shape.slice(1, -1)];
+
 const SEQUENCES: readonly Row[] = [
   ['an activation', 2, ({ builder }, x) => unary(builder, 'Tanh', x)],
   ['a dense layer of each step', 2, (n, x) => dense(n.builder, x, n.random([4, 6]), n.random([6])), 1e-6],
@@ -294,6 +305,21 @@ describe('between two convolutions, Transposes vanish', () => {
   it.each(cases(OPERATORS))('$name, when the batch is open', async ({ stays, write, tolerance }) => {
     const { after } = await push(between(write, ['N', ...IMAGE.slice(1)]), tolerance);
     expect(after).toBeLessThanOrEqual(stays);
+  });
+
+  it('a batch normalization between dense layers is spelled out where that saves them', async () => {
+    const network = new ChannelsLastNetwork();
+    const x = dense(network.builder, network.input('x', ['N', 7, 3]), network.random([3, 4]), network.random([4]));
+    const y = dense(network.builder, normalizedChannels(network, x), network.random([4, 5]), network.random([5]));
+    const { model, after } = await push(network.builder.finish([{ name: 'y', value: y }]), 1e-6);
+    expect(after).toBe(0);
+    expect(model.graph.nodes.map(({ opType }) => opType)).toEqual(['MatMul', 'Add', 'Mul', 'Add', 'MatMul', 'Add']);
+  });
+
+  it('a batch normalization between convolutions stays one', async () => {
+    const { model, after } = await push(between(normalizedChannels));
+    expect(after).toBe(2);
+    expect(model.graph.nodes.some((node) => node.is('BatchNormalization'))).toBe(true);
   });
 
   it.each(cases(SEQUENCES))('$name, along a sequence', async ({ stays, write, tolerance }) => {
