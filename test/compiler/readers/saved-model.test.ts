@@ -7,7 +7,6 @@ import { readConversionFixture, strayingOutputs } from '../../support/conversion
 import { refusalOf } from '../../support/refusal.js';
 import { savedModelFixture, savedModelRecording } from '../../support/saved-model-fixture.js';
 
-
 describe('computes what TensorFlow does', () => {
   test.each([
     ['a tf.Module whose functions call functions', 'module', undefined],
@@ -25,7 +24,9 @@ describe('computes what TensorFlow does', () => {
   ])('%s', async (_what, name, signature) => {
     const model = await readSavedModel(savedModelFixture(name), { signature });
     validateStructure(model);
-    const recorded = await readConversionFixture(savedModelRecording(signature === undefined ? name : `${name}.${signature}`));
+    const recorded = await readConversionFixture(
+      savedModelRecording(signature === undefined ? name : `${name}.${signature}`),
+    );
     expect(Object.keys(recorded.outputs).length).toBeGreaterThan(0);
     expect(await strayingOutputs(model, recorded)).toEqual([]);
   });
@@ -58,8 +59,11 @@ test('a folder and the file in it are read as what they are', async () => {
 });
 
 test('a zip file of the folder is read as the folder', async () => {
-  const model = await readModel(`${savedModelRecording('module')}.zip`);
-  expect(await strayingOutputs(model, await readConversionFixture(savedModelRecording('module')))).toEqual([]);
+  const opened = await openModel(`${savedModelRecording('module')}.zip`);
+  const recorded = await readConversionFixture(savedModelRecording('module'));
+  expect(opened.reader.name).toBe('TensorFlow SavedModel');
+  expect(await strayingOutputs(opened.model, recorded)).toEqual([]);
+  await opened[Symbol.asyncDispose]();
 });
 
 test('inputs, outputs, weights and nodes have the names of the model', async () => {
@@ -86,7 +90,7 @@ test('the batch is one where there is one input, and where Keras says so; else s
 
 test('texts are refused, each op by name and count', async () => {
   const error = await refusalOf(() => readSavedModel(savedModelFixture('texts')));
-  expect(error.code).toBe('OPS_UNSUPPORTED');
-  expect(error.message).toMatch(/HashTableV2 ×1.*LookupTableFindV2 ×1.*StringLower ×1/);
+  expect(error.code).toBe('OPERATOR_UNSUPPORTED');
+  for (const op of ['HashTableV2', 'StringLower', 'LookupTableFindV2']) expect(error.message).toContain(`${op}, 1 ×`);
   expect(error.advice).toContain('texts');
 });

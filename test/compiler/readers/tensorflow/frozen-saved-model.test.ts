@@ -74,7 +74,9 @@ test('saved_model.pb stands for the folder around it', async () => {
 });
 
 test('Keras’s models are known as such, of either version', async () => {
-  const known = await Promise.all(['keras2', 'keras3', 'module'].map((name) => readFrozenSavedModel(savedModelFixture(name))));
+  const known = await Promise.all(
+    ['keras2', 'keras3', 'module'].map((name) => readFrozenSavedModel(savedModelFixture(name))),
+  );
   expect(known.map(({ isKeras }) => isKeras)).toEqual([true, true, false]);
 });
 
