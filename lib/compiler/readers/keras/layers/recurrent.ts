@@ -7,6 +7,7 @@ import { concat, reshape, slice, split } from '../../../lowering/rearrange.js';
 import {
   gru,
   lstm,
+  type RecurrentActivation,
   type RecurrentOptions,
   type RecurrentRun,
   type RecurrentWeights,
@@ -62,6 +63,7 @@ function flagsOf(config: LayerConfig): Flags {
 function cellsOf(className: string, config: LayerConfig, weights: LayerWeights): readonly Cell[] {
   const cell = weights.child('cell');
   if (Object.hasOwn(STATES, `${className}Cell`)) return [{ className: `${className}Cell`, config, weights: cell }];
+  if (className !== 'RNN') throw unsupported(config);
   const inner = config.object('cell');
   if (inner === undefined) throw config.refuse('cell', 'The file is damaged; save the model again.');
   if (inner.className !== 'StackedRNNCells') return [supported({ ...inner, weights: cell })];
@@ -83,11 +85,15 @@ function cellsOf(className: string, config: LayerConfig, weights: LayerWeights):
 
 function supported(cell: Cell): Cell {
   if (Object.hasOwn(STATES, cell.className)) return cell;
-  throw new ReaderError({
+  throw unsupported(cell.config);
+}
+
+function unsupported(config: LayerConfig): ReaderError {
+  return new ReaderError({
     code: 'LAYERS_UNSUPPORTED',
-    message: `${cell.config.describes}: cells of this class cannot be converted.`,
+    message: `${config.describes}: this class cannot be converted there.`,
     advice:
-      'The code of a cell of your own is not in the file: build the layer with LSTMCell, GRUCell or SimpleRNNCell.',
+      'The code of a layer or cell of your own is not in the file: use LSTM, GRU or SimpleRNN, or RNN with their cells.',
   });
 }
 
@@ -116,12 +122,16 @@ function runCell(call: LayerCall, x: Value, options: RecurrentOptions): Recurren
   const { builder, className } = call;
   const activation = activationOf(withDefault(call, 'activation', 'tanh'));
   if (className === 'SimpleRNNCell') return simpleRnn(builder, x, weightsOf(call, x), { ...options, activation });
-  // Before TensorFlow 2 gates were hard, and are said to be where they are.
-  const gate = call.kerasMajorVersion === 3 ? 'sigmoid' : 'hard_sigmoid';
-  const recurrentActivation = activationOf(withDefault(call, 'recurrent_activation', gate), 'recurrent_activation');
+  const recurrentActivation = gateActivation(call);
   const activations = { ...options, activation, recurrentActivation };
   if (className === 'LSTMCell') return lstm(builder, x, weightsOf(call, x), activations);
   return gru(builder, x, weightsOf(call, x), { ...activations, resetAfter: isResetAfter(call) });
+}
+
+/** Before TensorFlow 2 gates were hard, and are said to be where they are. */
+export function gateActivation(call: LayerCall): RecurrentActivation {
+  const gate = call.kerasMajorVersion === 3 ? 'sigmoid' : 'hard_sigmoid';
+  return activationOf(withDefault(call, 'recurrent_activation', gate), 'recurrent_activation');
 }
 
 /** What is absent has Keras's default; null is no activation. */
@@ -183,28 +193,37 @@ function masked(value: Value, mask: Value | undefined): LayerTensor {
 
 /** Keras 3 looks for the mask that comes with the input only where no other tensor is passed: an initial state turns it off. */
 function maskOf(call: LayerCall): Value | undefined {
-  const implicit = call.kerasMajorVersion === 3 && initialStates(call).length > 0 ? undefined : sequenceOf(call).mask;
+  const implicit = call.kerasMajorVersion === 3 && initialStates(call).length > 0 ? undefined : call.inputs[0]?.mask;
   return argumentTensors(call, 'mask')[0]?.value ?? implicit;
 }
 
-/** Backwards, the sequence comes out in the order in which it was computed. */
-function recurrent(call: LayerCall): readonly LayerTensor[] {
-  const { builder, className, config, weights } = call;
-  const { returnSequences, returnState, goBackwards } = flagsOf(config);
+/** What a layer's config and call say of a run. */
+export function runOptions(call: LayerCall): RecurrentOptions {
+  const { config } = call;
+  const { returnSequences, goBackwards } = flagsOf(config);
   const mask = maskOf(call);
   const states = initialStates(call);
-  const run = runCells(call, cellsOf(className, config, weights), sequenceOf(call).value, {
+  return {
     returnSequences,
     reverse: goBackwards,
     zeroOutputForMask: config.boolean('zero_output_for_mask', false),
     ...(mask === undefined ? {} : { mask }),
     ...(states.length === 0 ? {} : { initialState: states }),
-  });
+  };
+}
+
+/** Backwards, the sequence comes out in the order in which it was computed. */
+export function recurrentOutputs(call: LayerCall, run: RecurrentRun): readonly LayerTensor[] {
+  const { builder, config, inputs } = call;
+  const { returnSequences, returnState, goBackwards } = flagsOf(config);
   const output = goBackwards && returnSequences ? reversed(builder, run.output) : run.output;
-  return [
-    masked(output, returnSequences ? (mask ?? sequenceOf(call).mask) : undefined),
-    ...(returnState ? run.states.map((value) => ({ value })) : []),
-  ];
+  const mask = returnSequences ? (maskOf(call) ?? inputs[0]?.mask) : undefined;
+  return [masked(output, mask), ...(returnState ? run.states.map((value) => ({ value })) : [])];
+}
+
+function recurrent(call: LayerCall): readonly LayerTensor[] {
+  const cells = cellsOf(call.className, call.config, call.weights);
+  return recurrentOutputs(call, runCells(call, cells, sequenceOf(call).value, runOptions(call)));
 }
 
 function reversed(builder: LayerCall['builder'], sequence: Value): Value {

@@ -75,7 +75,7 @@ function placesOf(config: Json, output: string): readonly (readonly (string | nu
     .filter((path) => !path.some((key) => TRAINING.test(String(key))));
 }
 
-describe.each(['activations', 'normalization', 'recurrent', 'bidirectional', 'attention'])(
+describe.each(['activations', 'normalization', 'recurrent', 'bidirectional', 'convolutional', 'attention'])(
   "damaged configs of Keras's %s",
   (family) => {
     const archive = openKerasArchive(`${fixtures}${family}-keras3.keras`);

@@ -10,23 +10,26 @@ import { readConversionFixture, strayingOutputs } from '../../../../support/conv
 
 const fixtures = fileURLToPath(new URL('../../../../fixtures/conversion/sequence/', import.meta.url));
 
-describe.each(['activations', 'normalization', 'recurrent', 'bidirectional', 'attention'])("Keras's %s", (family) => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'sequence-'));
-  });
-  afterAll(() => rm(folder, { recursive: true }));
+describe.each(['activations', 'normalization', 'recurrent', 'bidirectional', 'convolutional', 'attention'])(
+  "Keras's %s",
+  (family) => {
+    let folder: string;
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'sequence-'));
+    });
+    afterAll(() => rm(folder, { recursive: true }));
 
-  it('compute what Keras 3 does', async () => {
-    const model = await readModel(`${fixtures}${family}-keras3.keras`);
-    validate(model);
-    expect(await strayingOutputs(model, await readConversionFixture(`${fixtures}${family}-keras3`))).toEqual([]);
-  });
+    it('compute what Keras 3 does', async () => {
+      const model = await readModel(`${fixtures}${family}-keras3.keras`);
+      validate(model);
+      expect(await strayingOutputs(model, await readConversionFixture(`${fixtures}${family}-keras3`))).toEqual([]);
+    });
 
-  it('compute what Keras 2 does', async () => {
-    const path = join(folder, 'model.h5');
-    await writeFile(path, gunzipSync(await readFile(`${fixtures}${family}-keras2.h5.gz`)));
-    const model = await readModel(path);
-    expect(await strayingOutputs(model, await readConversionFixture(`${fixtures}${family}-keras2`))).toEqual([]);
-  });
-});
+    it('compute what Keras 2 does', async () => {
+      const path = join(folder, 'model.h5');
+      await writeFile(path, gunzipSync(await readFile(`${fixtures}${family}-keras2.h5.gz`)));
+      const model = await readModel(path);
+      expect(await strayingOutputs(model, await readConversionFixture(`${fixtures}${family}-keras2`))).toEqual([]);
+    });
+  },
+);
