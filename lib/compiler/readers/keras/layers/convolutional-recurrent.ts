@@ -4,7 +4,8 @@ import { shapeOf, shapeText } from '../../../lowering/shape.js';
 import { ReaderError } from '../../reader-error.js';
 import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
 import { activationOf } from './activation.js';
-import { gateActivation, recurrentOutputs, runOptions } from './recurrent.js';
+import { recurrentOutputs, runOptions } from './recurrent.js';
+import { gateActivation } from './recurrent-cells.js';
 import { dataFormatOf, paddingOf } from './spatial.js';
 import { checkedWeight } from './weight-dims.js';
 
