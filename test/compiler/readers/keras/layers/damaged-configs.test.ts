@@ -85,7 +85,7 @@ function placesOf(config: Json, output: string): readonly (readonly (string | nu
 }
 
 const FILES = [
-  ...['activations', 'normalization', 'recurrent', 'bidirectional', 'attention'].map(
+  ...['activations', 'normalization', 'recurrent', 'bidirectional', 'convolutional', 'attention'].map(
     (family) => `sequence/${family}-keras3.keras`,
   ),
   'spatial/whole-keras.keras',
