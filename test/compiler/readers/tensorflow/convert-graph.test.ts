@@ -40,7 +40,36 @@ describe('a graph', () => {
     ]);
   });
 
+  const bool = (value: boolean): AttrValue => ({
+    kind: 'tensor',
+    value: { dataType: 'bool', dims: [], bytes: Uint8Array.of(value ? 1 : 0) },
+  });
+  const branches = (training: boolean) => [
+    placeholder(),
+    node('Const', 'training', [], { dtype: { kind: 'type', value: 'bool' }, value: bool(training) }),
+    node('Switch', 'switch', ['x', 'training']),
+    node('Abs', 'else', ['switch']),
+    node('Neg', 'then', ['switch:1']),
+    node('Exp', 'later', ['then']),
+  ];
+
+  it('takes the branch of TensorFlow 1 whose condition holds, and writes nothing of the other', () => {
+    const operators = (training: boolean) => {
+      const { graph } = convert(...branches(training), node('Merge', 'merge', ['else', 'later']));
+      return graph.nodes.map(({ opType }) => opType);
+    };
+    expect([operators(false), operators(true)]).toEqual([['Abs'], ['Neg', 'Exp']]);
+  });
+
   it.each<[string, NodeDef[], string, string]>([
+    [
+      'merges branches of which none is told',
+      [...branches(true), node('Merge', 'merge', ['x', 'later'])],
+      'OP_BRANCHES',
+      "Merge 'merge'",
+    ],
+    ['returns what is never computed', [...branches(false)], 'GRAPH_OUTPUTS', 'never taken'],
+
     [
       'has unknown ops',
       [placeholder(), node('Foo', 'a', ['x']), node('Foo', 'b', ['a']), node('Bar', 'c', ['b'])],
