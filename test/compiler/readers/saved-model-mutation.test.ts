@@ -11,9 +11,9 @@ test('500 damaged saved_model.pb: each is refused with a code or still a model, 
   expect(report.failures).toEqual([]);
   const refusals = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
   expect(report.valid + refusals).toBe(500);
-  // Damage of every depth was met: the format's, the functions', the checkpoint's, the graph's, and none that matters.
+  // Damage of every depth was met: the format's, the functions', the signature's, the graph's, and none that matters.
   expect(report.valid).toBeGreaterThan(50);
-  for (const kind of [/^PROTOBUF_/, /^FUNCTION_/, /^(VARIABLE|BUNDLE)_/, /^(OP|OPERATOR|GRAPH)_/]) {
+  for (const kind of [/^PROTOBUF_/, /^FUNCTION_/, /^SIGNATURE_/, /^(OP|OPERATOR|GRAPH)_/]) {
     expect(Object.keys(report.refused).filter((code) => kind.test(code)).length, String(kind)).toBeGreaterThan(0);
   }
   expect(report.peakBytes).toBeLessThan(800 * 2 ** 20);
