@@ -90,8 +90,8 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
   step('asking onnxruntime for types and shapes');
   await inferTypes(model, { signal });
   expectSession();
-  step('rewriting the graph');
-  const cleaned = await runPasses(model, reader === onnxReader ? [] : conversion());
+  step('arranging what was converted');
+  const arranged = await runPasses(model, reader === onnxReader ? [] : conversion());
   validate(model);
 
   step('writing the model');
@@ -113,7 +113,7 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
     return { parity, signature, equivalence };
   });
   const { parity, ...rest } = result;
-  const passes = joinPasses(normalized, cleaned);
+  const passes = joinPasses(normalized, arranged);
   return {
     path,
     bytes,

@@ -168,7 +168,7 @@ describe('a source', () => {
 });
 
 describe('a conversion that is interrupted leaves nothing', () => {
-  test.each(['reading', 'normalizing', 'asking', 'rewriting', 'writing', 'comparing'])('while %s', async (step) => {
+  test.each(['reading', 'normalizing', 'asking', 'arranging', 'writing', 'comparing'])('while %s', async (step) => {
     const controller = new AbortController();
     const converting = convert(realModels.ocrAngleClassifier, {
       out: join(root, 'interrupted', 'model.onnx'),

@@ -91,12 +91,16 @@ async function rewritten(
   await inferTypes(model, during(options));
   // What is made of the graph is run, whoever asked for it.
   expectSession();
-  const cleaned = await runPasses(model, reference.isSource ? [] : conversion());
+  let converted: PassesResult = { modified: [], declined: [] };
+  if (!reference.isSource) {
+    step(options, 'arranging what was converted');
+    converted = await runPasses(model, conversion());
+  }
   const unfused = configuration.gpu === undefined ? undefined : copyModel(model);
   step(options, 'rewriting the graph without loss');
   const rewritten = await runPasses(model, lossless());
   const parity = await parityOf(folder, model, { reference, frozen, ...options });
-  return { ...folder, model, reference, frozen, passes: joinPasses(normalized, cleaned, rewritten), unfused, parity };
+  return { ...folder, model, reference, frozen, passes: joinPasses(normalized, converted, rewritten), unfused, parity };
 }
 
 /**

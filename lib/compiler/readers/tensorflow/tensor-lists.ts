@@ -28,6 +28,16 @@ export interface ReservedList {
   readonly writes: readonly ListWrite[];
 }
 
+/** A list without a shape that the body of a loop writes one element to at each step. */
+export interface WrittenList {
+  /** Its number among the loop's values. */
+  readonly at: number;
+  readonly list: ReservedList;
+  readonly element: Value;
+  /** Where the element goes; undefined: after those of the steps before, to the last one. */
+  readonly index: Value | undefined;
+}
+
 const reserved = new WeakMap<Value, ReservedList>();
 
 /** What is known of a value that stands for a list without a shape; undefined for any other value. */

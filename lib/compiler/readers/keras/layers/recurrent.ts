@@ -1,5 +1,6 @@
 /** Recurrent layers: LSTM, GRU, SimpleRNN, cells in an RNN, and both directions at once. */
-import type { Value } from '../../../ir/value.js';
+import type { Tensor } from '../../../ir/tensor.js';
+import type { Dimension, Value } from '../../../ir/value.js';
 import { binary } from '../../../lowering/elementwise.js';
 import { elementTypeOf } from '../../../lowering/graph-builder.js';
 import { concat, reshape, slice, split } from '../../../lowering/rearrange.js';
@@ -11,11 +12,13 @@ import {
   type RecurrentWeights,
   simpleRnn,
 } from '../../../lowering/recurrent.js';
+import { rankOf, shapeOf, shapeText } from '../../../lowering/shape.js';
 import { ReaderError } from '../../reader-error.js';
 import type { LayerCall, LayerTable, LayerTensor, LayerWeights } from '../layer.js';
 import { LayerConfig } from '../layer-config.js';
 import { activationOf } from './activation.js';
 import { argumentTensors } from './call-tensors.js';
+import { checkedWeight } from './weight-dims.js';
 
 /** A cell of Keras: its config, its weights, and how many states it has. */
 interface Cell {
@@ -110,16 +113,15 @@ function runCells(call: LayerCall, cells: readonly Cell[], x: Value, options: Re
 }
 
 function runCell(call: LayerCall, x: Value, options: RecurrentOptions): RecurrentRun {
-  const { builder, className, config } = call;
+  const { builder, className } = call;
   const activation = activationOf(withDefault(call, 'activation', 'tanh'));
-  if (className === 'SimpleRNNCell') return simpleRnn(builder, x, weightsOf(call), { ...options, activation });
+  if (className === 'SimpleRNNCell') return simpleRnn(builder, x, weightsOf(call, x), { ...options, activation });
   // Before TensorFlow 2 gates were hard, and are said to be where they are.
   const gate = call.kerasMajorVersion === 3 ? 'sigmoid' : 'hard_sigmoid';
   const recurrentActivation = activationOf(withDefault(call, 'recurrent_activation', gate), 'recurrent_activation');
   const activations = { ...options, activation, recurrentActivation };
-  if (className === 'LSTMCell') return lstm(builder, x, weightsOf(call), activations);
-  const resetAfter = config.boolean('reset_after', call.kerasMajorVersion === 3);
-  return gru(builder, x, weightsOf(call), { ...activations, resetAfter });
+  if (className === 'LSTMCell') return lstm(builder, x, weightsOf(call, x), activations);
+  return gru(builder, x, weightsOf(call, x), { ...activations, resetAfter: isResetAfter(call) });
 }
 
 /** What is absent has Keras's default; null is no activation. */
@@ -128,22 +130,34 @@ function withDefault(call: LayerCall, name: string, value: string): LayerCall {
   return { ...call, config: new LayerConfig({ [name]: value }, call.config.describes) };
 }
 
+const GATES: Readonly<Record<string, number>> = { LSTMCell: 4, GRUCell: 3, SimpleRNNCell: 1 };
+
 /** A GRU that resets after the product has two biases, [2, gates · units]. */
-function weightsOf({ builder, config, weights }: LayerCall): RecurrentWeights {
+function weightsOf(call: LayerCall, x: Value): RecurrentWeights {
+  const { builder, className, config, weights } = call;
+  const units = config.number('units');
+  const width = (GATES[className] ?? 1) * units;
   const useBias = config.boolean('use_bias', true);
   const names = ['kernel', 'recurrent_kernel'] as const;
   const tensors = useBias ? weights.take([...names, 'bias']) : { ...weights.take(names), bias: undefined };
+  const checked = (name: string, tensor: Tensor, shape: readonly Dimension[]) => {
+    return builder.constant(checkedWeight(config, name, tensor, shape), name);
+  };
   const kernels = {
-    kernel: builder.constant(tensors.kernel, 'kernel'),
-    recurrentKernel: builder.constant(tensors.recurrent_kernel, 'recurrent_kernel'),
+    kernel: checked('kernel', tensors.kernel, [shapeOf(x)[2], width]),
+    recurrentKernel: checked('recurrent_kernel', tensors.recurrent_kernel, [units, width]),
   };
   if (tensors.bias === undefined) return kernels;
-  const bias = builder.constant(tensors.bias, 'bias');
-  if (tensors.bias.dims.length === 1) return { ...kernels, bias };
-  const [input, recurrent] = split(builder, bias, 0, [1, 1]).map((row) => {
-    return reshape(builder, row, [tensors.bias.count / 2]);
-  }) as [Value, Value];
-  return { ...kernels, bias: input, recurrentBias: recurrent };
+  if (!isResetAfter(call)) return { ...kernels, bias: checked('bias', tensors.bias, [width]) };
+  const [bias, recurrentBias] = split(builder, checked('bias', tensors.bias, [2, width]), 0, [1, 1]).map((row) =>
+    reshape(builder, row, [width]),
+  ) as [Value, Value];
+  return { ...kernels, bias, recurrentBias };
+}
+
+/** Before Keras 3 a config without `reset_after` is older than it. */
+function isResetAfter({ className, config, kerasMajorVersion }: LayerCall): boolean {
+  return className === 'GRUCell' && config.boolean('reset_after', kerasMajorVersion === 3);
 }
 
 /** Further inputs, or the argument `initial_state`. */
@@ -155,10 +169,10 @@ function initialStates(call: LayerCall): readonly Value[] {
 /** Its states may come behind it. */
 function sequenceOf({ inputs, config }: LayerCall): LayerTensor {
   const [input] = inputs;
-  if (input !== undefined) return input;
+  if (input !== undefined && rankOf(input.value) === 3) return input;
   throw new ReaderError({
     code: 'LAYER_INPUTS',
-    message: `${config.describes} is called without a tensor.`,
+    message: `${config.describes} needs [batch, steps, features] and is called with ${input === undefined ? 'nothing' : `[${shapeText(shapeOf(input.value))}]`}.`,
     advice: 'The file is damaged, or was written by a Keras that is not known here; save the model again.',
   });
 }

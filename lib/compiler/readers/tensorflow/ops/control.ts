@@ -3,12 +3,13 @@ import type { Value } from '../../../ir/value.js';
 import { conditional, loop } from '../../../lowering/control-flow.js';
 import { cast, compare, unary } from '../../../lowering/elementwise.js';
 import { elementTypeOf, type GraphBuilder } from '../../../lowering/graph-builder.js';
-import { isSameSize, knownElements, knownNumbers } from '../../../lowering/known-elements.js';
 import { reshape, slice } from '../../../lowering/rearrange.js';
 import { shapeOf } from '../../../lowering/shape.js';
 import { INVARIANTS } from '../functions/loop-invariants.js';
 import { isComplex, type OpCall, type Operand, type OpTable } from '../op-call.js';
-import { countOf, listTensor, putRows, type ReservedList, reservedList, withFirstSize } from '../tensor-lists.js';
+import { type FoundLayer, findLayer, lowerLayer, type WrittenLoop } from '../recurrent-loop.js';
+import { StepCounters } from '../step-counters.js';
+import { countOf, listTensor, putRows, reservedList, type WrittenList, withFirstSize } from '../tensor-lists.js';
 
 export const CONTROL_OPS: OpTable = {
   Case: (call) => choiceOfMany(call),
@@ -58,7 +59,8 @@ function repetition(call: OpCall): readonly Operand[] {
   };
   const first = call.builder.scope('cond', () => condition(call.builder, initial));
   let written: readonly WrittenList[] = [];
-  const { states, stacks } = loop(call.builder, first, initial.filter(isState), (builder, current) => {
+  let layer: readonly [WrittenLoop, FoundLayer] | undefined;
+  const ended = loop(call.builder, first, initial.filter(isState), (builder, current) => {
     const given = [...current];
     const values = initial.map((value, index) => (isState(value, index) ? (given.shift() as Value) : value));
     const results = builder.scope('body', () => {
@@ -67,6 +69,12 @@ function repetition(call: OpCall): readonly Operand[] {
     const again = builder.scope('cond', () => condition(builder, results));
     const steps = new StepCounters(initial, values, results, again);
     written = writtenLists(call, initial, results, steps);
+    const whole = { initial, values, results, graph: builder.graph, steps, written };
+    const found = findLayer(whole);
+    if (found !== undefined) {
+      layer = [whole, found];
+      return undefined;
+    }
     return {
       condition: again,
       states: results.filter((_, index) => isState(initial[index] as Value, index)),
@@ -75,20 +83,11 @@ function repetition(call: OpCall): readonly Operand[] {
       }),
     };
   });
-  const left = [...states];
-  const rows = [...stacks];
+  if (layer !== undefined) return lowerLayer(call.builder, ...layer);
+  const left = [...(ended?.states ?? [])];
+  const rows = [...(ended?.stacks ?? [])];
   const lists = new Map(written.map((list) => [list.at, stackedList(call.builder, list, rows)]));
   return initial.map((value, index) => (isState(value, index) ? (left.shift() as Value) : (lists.get(index) ?? value)));
-}
-
-/** A list without a shape that the body of a loop writes one element to at each step. */
-interface WrittenList {
-  /** Its number among the loop's values. */
-  readonly at: number;
-  readonly list: ReservedList;
-  readonly element: Value;
-  /** Where the element goes; undefined: after those of the steps before, to the last one. */
-  readonly index: Value | undefined;
 }
 
 function writtenLists(
@@ -109,7 +108,7 @@ function writtenLists(
         'Write one element at each step, or give the TensorArray a value before the loop, and export the model again.',
       );
     }
-    const inOrder = steps.countsTo(write.index, list);
+    const inOrder = steps.countsTo(write.index, countOf(list));
     return [{ at, list, element: write.element, index: inOrder ? undefined : write.index }];
   });
 }
@@ -121,46 +120,6 @@ function stackedList(builder: GraphBuilder, { list, index }: WrittenList, rows: 
   // A list of one element that is written again and again.
   if (countOf(list) === 1) return slice(builder, stack, [{ axis: 0, start: -1 }]);
   return putRows(builder, stack, indices, list);
-}
-
-/** Which of a loop's values count its steps, and how many there are. */
-class StepCounters {
-  readonly #counters = new Set<Value>();
-  readonly #limits: readonly Value[] | undefined;
-
-  constructor(initial: readonly Value[], values: readonly Value[], results: readonly Value[], condition: Value) {
-    const next = new Set<Value>();
-    for (const [index, value] of values.entries()) {
-      const result = results[index];
-      if (result === undefined || knownNumbers(initial[index] as Value)?.[0] !== 0) continue;
-      const { producer } = result;
-      const [a, b] = producer?.is('Add') ? producer.inputs : [];
-      const step = a === value ? b : b === value ? a : undefined;
-      if (step === undefined || knownNumbers(step)?.[0] !== 1) continue;
-      this.#counters.add(value);
-      next.add(result);
-    }
-    this.#limits = limitsOf(condition, next);
-  }
-
-  /** Whether an index goes through the places of a list, each once and in order. */
-  countsTo(index: Value, list: ReservedList): boolean {
-    if (!this.#counters.has(index) || this.#limits === undefined || this.#limits.length === 0) return false;
-    return this.#limits.every((limit) => isSameSize(knownElements(limit)?.[0], countOf(list)));
-  }
-}
-
-/** What counters stay below while the condition holds, where it asks for nothing else. */
-function limitsOf(condition: Value, counters: ReadonlySet<Value>): readonly Value[] | undefined {
-  const { producer } = condition;
-  const [a, b] = producer?.inputs ?? [];
-  if (a === undefined) return undefined;
-  if (producer?.is('Identity', 'Reshape')) return limitsOf(a, counters);
-  if (b === undefined) return undefined;
-  if (producer?.is('Less')) return counters.has(a) ? [b] : undefined;
-  if (!producer?.is('And')) return undefined;
-  const [left, right] = [limitsOf(a, counters), limitsOf(b, counters)];
-  return left === undefined || right === undefined ? undefined : [...left, ...right];
 }
 
 /** TensorFlow takes numbers for conditions: those other than 0 hold. */
