@@ -3,8 +3,10 @@ import { rm } from 'node:fs/promises';
 import type { DataSet } from '../../lib/compiler/data/data-set.js';
 import { openDataSet } from '../../lib/compiler/data/open-data-set.js';
 import type { Model } from '../../lib/compiler/ir/model.js';
+import type { Node } from '../../lib/compiler/ir/node.js';
 import type { Value } from '../../lib/compiler/ir/value.js';
 import { calibrate } from '../../lib/compiler/quantize/calibration/calibrate.js';
+import { roomForBias } from '../../lib/compiler/quantize/parameters/quantize-bias.js';
 import { weightParameters } from '../../lib/compiler/quantize/parameters/quantize-weight.js';
 import { activationParameters } from '../../lib/compiler/quantize/parameters/scale-and-zero-point.js';
 import { readModel } from '../../lib/compiler/readers/read-model.js';
@@ -73,10 +75,13 @@ function parametersBeside({ used, parameters }: PeerRanges, model: Model): Pick<
       if (range !== undefined) {
         compare(name, theirs, activationParameters(name, { min: range[0], max: range[1] }, { dataType }));
       } else if (weight?.value.initializer !== undefined) {
+        const own = weightParameters(name, weight.value.initializer, { dataType: 'int8', axis: weight.axis });
+        const [inputScale] = parameters[dataType][weight.node.input(0)?.name ?? '']?.scale ?? [];
+        const bias = weight.node.constantInput(2);
         compare(
           name,
           theirs,
-          weightParameters(name, weight.value.initializer, { dataType: 'int8', axis: weight.axis }),
+          bias === undefined || inputScale === undefined ? own : roomForBias(own, bias, inputScale),
         );
       }
     }
@@ -86,9 +91,16 @@ function parametersBeside({ used, parameters }: PeerRanges, model: Model): Pick<
 
 const unsignedZero = (value: number) => value + 0;
 
-/** Weights of products by name, with the axis of their output channels. */
-function weightsOf({ graph }: Model): Map<string, { readonly value: Value; readonly axis: number }> {
-  const weights = new Map<string, { value: Value; axis: number }>();
+interface Weight {
+  readonly value: Value;
+  /** Of its output channels. */
+  readonly axis: number;
+  readonly node: Node;
+}
+
+/** Weights of products by name. */
+function weightsOf({ graph }: Model): Map<string, Weight> {
+  const weights = new Map<string, Weight>();
   for (const node of graph.nodes) {
     const value = node.inputs[1];
     const rank = value?.initializer?.dims.length;
@@ -100,7 +112,7 @@ function weightsOf({ graph }: Model): Map<string, { readonly value: Value; reado
       Gemm: node.attributes.get('transB')?.kind === 'int' && Number(node.attributes.get('transB')?.value) === 1 ? 0 : 1,
     };
     const axis = axes[node.opType];
-    if (axis !== undefined) weights.set(value.name, { value, axis });
+    if (axis !== undefined) weights.set(value.name, { value, axis, node });
   }
   return weights;
 }

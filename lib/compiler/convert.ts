@@ -16,7 +16,7 @@ import { conversion, normalize } from './passes/presets.js';
 import { onnxReader } from './readers/onnx.js';
 import { openModel } from './readers/read-model.js';
 import { inferTypes } from './runtime/infer-types.js';
-import { openSession } from './runtime/session.js';
+import { expectSession, openSession } from './runtime/session.js';
 
 export interface ConvertOptions {
   /** A model file, a folder, or an archive of either. */
@@ -70,6 +70,7 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
     options.onStep?.(name);
   };
   step(`reading ${source}`);
+  expectSession();
   await using opened = await openModel(source, { signal });
   const { model, reader } = opened;
   validate(model);
@@ -88,6 +89,7 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
   const normalized = await runPasses(model, normalize());
   step('asking onnxruntime for types and shapes');
   await inferTypes(model, { signal });
+  expectSession();
   step('arranging what was converted');
   const arranged = await runPasses(model, reader === onnxReader ? [] : conversion());
   validate(model);

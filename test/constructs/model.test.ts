@@ -179,6 +179,17 @@ describe('the hash of a model folder', () => {
     writeFileSync(join(models, 'net.weights'), '2');
     expect(hash(directory)).not.toBe(first);
   });
+
+  test('covers the whole of a SavedModel, also where its file is named', () => {
+    const directory = writeModelFolder({ source: 'module:some-package/saved/saved_model.pb' });
+    const saved = join(dirname(directory), 'node_modules', 'some-package', 'saved');
+    mkdirSync(join(saved, 'variables'), { recursive: true });
+    writeFileSync(join(saved, 'saved_model.pb'), 'a graph that names no file');
+    writeFileSync(join(saved, 'variables', 'variables.index'), '1');
+    const first = hash(directory);
+    writeFileSync(join(saved, 'variables', 'variables.index'), '2');
+    expect(hash(directory)).not.toBe(first);
+  });
 });
 
 describe('a model folder with an optimize section', () => {

@@ -8,7 +8,7 @@ import type { Model } from '../../lib/compiler/ir/model.js';
 import { modelToBytes } from '../../lib/compiler/ir/serialization/write.js';
 import { Tensor, type TypedElements } from '../../lib/compiler/ir/tensor.js';
 import { largestRelativeDifference, toOrt } from './compare-outputs.js';
-import { runModel } from './run-model.js';
+import { type RunOptions, runModel } from './run-model.js';
 
 export interface ConversionFixture {
   readonly inputs: Readonly<Record<string, Tensor>>;
@@ -52,19 +52,20 @@ export interface OutputDifference {
 }
 
 /**
- * Runs a model node by node on the recorded inputs. Inputs and outputs are matched by name.
+ * Runs a model on the recorded inputs, node by node unless told otherwise. Inputs and outputs are matched by name.
  * @param names what the model calls the source's inputs and outputs, where that differs
  */
 export async function conversionDifferences(
   model: Model,
   fixture: ConversionFixture,
   names: Readonly<Record<string, string>> = {},
+  options: RunOptions = {},
 ): Promise<OutputDifference[]> {
   const named = (name: string) => names[name] ?? name;
   const feeds = Object.fromEntries(
     Object.entries(fixture.inputs).map(([name, tensor]) => [named(name), toOrt(tensor)]),
   );
-  const outputs = await runModel(modelToBytes(model), feeds);
+  const outputs = await runModel(modelToBytes(model), feeds, options);
   return Object.entries(fixture.outputs).map(([name, expected]) => {
     const actual = outputs[named(name)];
     const difference =
@@ -80,7 +81,8 @@ export async function strayingOutputs(
   model: Model,
   fixture: ConversionFixture,
   names?: Readonly<Record<string, string>>,
+  options?: RunOptions,
 ): Promise<OutputDifference[]> {
-  const differences = await conversionDifferences(model, fixture, names);
+  const differences = await conversionDifferences(model, fixture, names, options);
   return differences.filter(({ difference, tolerance }) => !(difference <= tolerance));
 }

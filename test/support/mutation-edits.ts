@@ -1,5 +1,5 @@
 /** Damage for model files: on the bytes, and on the messages in them, where bytes alone rarely get. Deterministic by seed. */
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type DescMessage, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 
 export type Random = () => number;
@@ -70,16 +70,7 @@ export const edits: Readonly<Record<string, Edit>> = {
     const start = bytes.subarray(0, place.at);
     return Uint8Array.from(Buffer.concat([start, varint(length), bytes.subarray(place.payload)]));
   },
-  'message fields': (bytes, random) => {
-    const model = fromBinary(ModelProtoSchema, bytes);
-    for (let count = 1 + below(random, 4); count > 0; count--) editMessage(model as unknown as Container, random);
-    try {
-      return toBinary(ModelProtoSchema, model);
-    } catch {
-      // An edit that cannot be written, such as a text where a message was.
-      return bytes;
-    }
-  },
+  'message fields': (bytes, random) => messageEdit(ModelProtoSchema)(bytes, random),
 };
 
 interface LengthField {
@@ -199,4 +190,27 @@ function someText(root: Container, random: Random): string {
     if (typeof child === 'object' && child !== null && !(child instanceof Uint8Array)) container = child as Container;
   }
   return '';
+}
+
+/** For JSON: values, lists and texts in it, which damage to its bytes rarely reaches. */
+export const jsonEdit: Edit = (bytes, random) => {
+  const document = JSON.parse(new TextDecoder().decode(bytes)) as Container;
+  for (let count = 1 + below(random, 4); count > 0; count--) editMessage(document, random);
+  return new TextEncoder().encode(
+    JSON.stringify(document, (_, value) => (typeof value === 'bigint' ? Number(value) : value)),
+  );
+};
+
+/** For protobuf of any schema: the fields of its messages. */
+export function messageEdit(schema: DescMessage): Edit {
+  return (bytes, random) => {
+    const message = fromBinary(schema, bytes);
+    for (let count = 1 + below(random, 4); count > 0; count--) editMessage(message as unknown as Container, random);
+    try {
+      return toBinary(schema, message);
+    } catch {
+      // An edit that cannot be written, such as a text where a message was.
+      return bytes;
+    }
+  };
 }

@@ -100,6 +100,7 @@ export const OPERATOR_CASES: Readonly<Record<string, Generator>> = {
   Or: binary(['bool']),
   Pad: movement.pad,
   Range: range,
+  Reciprocal: unary(FLOATS),
   ReduceMax: reduction(18),
   ReduceMin: reduction(18),
   ReduceProd: reduction(18),

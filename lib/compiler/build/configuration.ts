@@ -1,5 +1,5 @@
 /** Reads a model folder: its model.json, and where its source lies. */
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { resolveModelSource } from '../../artifact/model-source.js';
 import { type ModelConfiguration, parseModelConfiguration } from '../../artifact/schema.js';
@@ -34,7 +34,7 @@ export function readModelJson(file: string): ModelConfiguration {
 /** Whether a model.json of ours describes a folder: TensorFlow.js calls its topology by the same name. */
 export function isModelFolder(path: string): boolean {
   const file = join(path, MODEL_JSON);
-  return statSync(file, { throwIfNoEntry: false })?.isFile() === true && !isTopology(file);
+  return existsSync(file) && statSync(file).isFile() && !isTopology(file);
 }
 
 const TOPOLOGY = /"(modelTopology|weightsManifest)"\s*:/;
@@ -54,7 +54,7 @@ function isTopology(file: string): boolean {
 export function readModelFolder(path: string): ModelFolder {
   const directory = resolve(path);
   const file = join(directory, MODEL_JSON);
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true && isTopology(file)) {
+  if (existsSync(file) && statSync(file).isFile() && isTopology(file)) {
     throw new ConfigurationError({
       code: 'MODEL_JSON_INVALID',
       message: `${file} is a TensorFlow.js model, not the description of one.`,

@@ -1,11 +1,13 @@
 /** Space against depth and batch: the same elements, regrouped by blocks or patches. Channels-last as in TensorFlow. */
 import { attribute } from '../ir/attribute.js';
 import type { Value } from '../ir/value.js';
+import { sizeVector } from './computed-shape.js';
+import { binary } from './elementwise.js';
 import { elementTypeOf, type GraphBuilder } from './graph-builder.js';
 import { LoweringError } from './lowering-error.js';
 import { crop, pad, padByVector, type Widths } from './padding.js';
-import { concat, reshape, slice, transpose } from './rearrange.js';
-import { rankOf, requiredSize, shapeOf, shapeText, staticSize } from './shape.js';
+import { concat, reshape, shapeVector, slice, transpose } from './rearrange.js';
+import { rankOf, shapeOf, shapeText, staticSize } from './shape.js';
 import {
   computedSamePads,
   type DataFormat,
@@ -58,59 +60,79 @@ export function depthToSpace(builder: GraphBuilder, x: Value, block: number, dat
  * TensorFlow's SpaceToBatchND: zeros around the dimensions after the batch, then each block's elements go to batches of their own:
  * [N, s…, rest] → [Π blocks · N, (s + pads) / block…, rest], the position in the block counting before N.
  * @param widths zeros before and after, for each blocked dimension
- * @throws LoweringError BLOCK_SIZE, SIZE_UNKNOWN for open sizes beside the batch
+ * @throws LoweringError BLOCK_SIZE
  */
 export function spaceToBatch(builder: GraphBuilder, x: Value, blocks: readonly number[], widths: Widths): Value {
-  const none = shapeOf(x)
-    .slice(blocks.length + 1)
-    .map((): readonly [number, number] => [0, 0]);
-  const padded = pad(builder, x, [[0, 0], ...widths, ...none]);
-  checkBlocks(padded, [1, ...blocks, ...none.map(() => 1)]);
-  const sizes = fixedSizes(padded, 'SpaceToBatchND');
+  const outer = shapeOf(x).slice(blocks.length + 1);
+  const padded = pad(builder, x, [[0, 0], ...widths, ...outer.map(nothing)]);
+  checkBlocks(padded, [1, ...blocks, ...outer.map(() => 1)]);
+  const sizes = sizesAfterBatch(builder, padded);
   const [spatial, rest] = [sizes.slice(0, blocks.length), sizes.slice(blocks.length)];
-  const cut = spatial.flatMap((size, axis) => [size / (blocks[axis] ?? 1), blocks[axis] ?? 1]);
-  const split = reshape(builder, padded, [-1, ...cut, ...rest]);
+  const counts = spatial.map((size, axis) => scaled(builder, size, 'Div', blocks[axis] ?? 1));
+  const cut = counts.flatMap((count, axis) => [count, blocks[axis] ?? 1]);
+  const split = reshapeTo(builder, padded, [-1, ...cut, ...rest]);
   const order = [
     ...blocks.map((_, axis) => 2 * axis + 2),
     0,
     ...blocks.map((_, axis) => 2 * axis + 1),
     ...rest.map((_, axis) => 2 * blocks.length + 1 + axis),
   ];
-  const counts = spatial.map((size, axis) => size / (blocks[axis] ?? 1));
   const batch = staticSize(x, 0);
-  const first = batch === undefined ? -1 : batch * blocks.reduce((product, block) => product * block, 1);
-  return reshape(builder, transpose(builder, split, order), [first, ...counts, ...rest]);
+  const first = batch === undefined ? -1 : batch * product(blocks);
+  return reshapeTo(builder, transpose(builder, split, order), [first, ...counts, ...rest]);
 }
 
 /**
  * TensorFlow's BatchToSpaceND, the way back: [Π blocks · N, s…, rest] → [N, s · block - crops…, rest].
- * @throws LoweringError BLOCK_SIZE, CROP_WIDTHS, SIZE_UNKNOWN for open sizes beside the batch
+ * @throws LoweringError BLOCK_SIZE, CROP_WIDTHS
  */
 export function batchToSpace(builder: GraphBuilder, x: Value, blocks: readonly number[], crops: Widths): Value {
-  const count = blocks.reduce((product, block) => product * block, 1);
-  const sizes = fixedSizes(x, 'BatchToSpaceND');
-  checkBlocks(x, [count, ...sizes.map(() => 1)]);
+  const sizes = sizesAfterBatch(builder, x);
+  checkBlocks(x, [product(blocks), ...sizes.map(() => 1)]);
   const [spatial, rest] = [sizes.slice(0, blocks.length), sizes.slice(blocks.length)];
   const batch = staticSize(x, 0);
-  const first = batch === undefined ? -1 : batch / count;
-  const split = reshape(builder, x, [...blocks, first, ...sizes]);
+  const first = batch === undefined ? -1 : batch / product(blocks);
+  const split = reshapeTo(builder, x, [...blocks, first, ...sizes]);
   const order = [
     blocks.length,
     ...blocks.flatMap((_, axis) => [blocks.length + 1 + axis, axis]),
     ...rest.map((_, axis) => 2 * blocks.length + 1 + axis),
   ];
-  const merged = reshape(builder, transpose(builder, split, order), [
-    first,
-    ...spatial.map((size, axis) => size * (blocks[axis] ?? 1)),
-    ...rest,
-  ]);
-  return crop(builder, merged, [[0, 0], ...crops, ...rest.map((): readonly [number, number] => [0, 0])]);
+  const whole = spatial.map((size, axis) => scaled(builder, size, 'Mul', blocks[axis] ?? 1));
+  const merged = reshapeTo(builder, transpose(builder, split, order), [first, ...whole, ...rest]);
+  return crop(builder, merged, [[0, 0], ...crops, ...rest.map(nothing)]);
 }
 
-function fixedSizes(x: Value, what: string): number[] {
+function nothing(): readonly [number, number] {
+  return [0, 0];
+}
+
+function product(numbers: readonly number[]): number {
+  return numbers.reduce((all, number) => all * number, 1);
+}
+
+/** A size that is known, or what computes it: int64 [1]. */
+type Size = number | Value;
+
+function sizesAfterBatch(builder: GraphBuilder, x: Value): Size[] {
   return shapeOf(x)
     .slice(1)
-    .map((_, axis) => requiredSize(x, axis + 1, what));
+    .map((size, axis) => {
+      if (typeof size === 'number') return size;
+      return slice(builder, shapeVector(builder, x), [{ axis: 0, start: axis + 1, end: axis + 2 }]);
+    });
+}
+
+function scaled(builder: GraphBuilder, size: Size, operator: 'Div' | 'Mul', factor: number): Size {
+  if (typeof size !== 'number') return binary(builder, operator, size, builder.int64([factor]));
+  return operator === 'Div' ? size / factor : size * factor;
+}
+
+function reshapeTo(builder: GraphBuilder, x: Value, sizes: readonly Size[]): Value {
+  const numbers = sizes.filter((size): size is number => typeof size === 'number');
+  if (numbers.length === sizes.length) return reshape(builder, x, numbers);
+  const shape = sizes.map((size) => (typeof size === 'number' && size >= 0 ? size : undefined));
+  return builder.node('Reshape', [x, sizeVector(builder, sizes)], { elementType: elementTypeOf(x), shape });
 }
 
 /** A patch is written as a slice for each of its elements. */
@@ -147,7 +169,7 @@ export function extractPatches(
   options: WindowOptions = {},
 ): Value {
   const window = slidingWindow(sizes, options);
-  const count = sizes.reduce((product, size) => product * size, 1);
+  const count = product(sizes);
   if (rankOf(x) !== sizes.length + 2 || count > MOST_SLICES) throw doesNotDivide(x, sizes);
   const spatial = shapeOf(x).slice(1, -1);
   const pads = staticPads(window, spatial);
@@ -160,7 +182,7 @@ export function extractPatches(
   const patches = Array.from({ length: count }, (_, index) => {
     let rest = index;
     const ranges = sizes.map((_, axis) => {
-      const after = sizes.slice(axis + 1).reduce((product, size) => product * size, 1);
+      const after = product(sizes.slice(axis + 1));
       const start = Math.floor(rest / after) * (window.dilations[axis] ?? 1);
       rest %= after;
       // As far from the end as the window's last element from this one.

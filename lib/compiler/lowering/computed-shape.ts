@@ -25,6 +25,8 @@ export function sizeElements(sizes: Value): readonly KnownElement[] {
  */
 export function reshapeBy(builder: GraphBuilder, x: Value, sizes: Value): Value {
   const elements = sizeElements(sizes);
+  const before = x.producer?.is('Reshape') === true ? x.producer.input(0) : undefined;
+  if (before !== undefined && hasSizes(before, elements)) return before;
   const known = elements.map((element) => (element === -1 ? undefined : dimensionOf(element)));
   const open = elements.filter((element) => typeof element !== 'number' || element === -1);
   const target = (element: KnownElement) => (typeof element === 'number' ? element : -1);
@@ -38,12 +40,16 @@ export function reshapeBy(builder: GraphBuilder, x: Value, sizes: Value): Value 
   const type = { elementType: elementTypeOf(x), shape };
   if (rest.length <= 1 && !elements.includes(0)) {
     const plain = elements.map((element, axis) => (copied[axis] === true ? 0 : target(element)));
-    if (own.length === elements.length && copied.every((isCopied, axis) => isCopied || elements[axis] === own[axis]))
-      return x;
+    if (hasSizes(x, elements)) return x;
     return builder.node('Reshape', [x, builder.int64(plain)], type);
   }
   const attributes = elements.includes(0) ? { allowzero: attribute.int(1) } : {};
   return builder.node('Reshape', [x, cast(builder, sizes, 'int64')], type, { attributes });
+}
+
+function hasSizes(x: Value, elements: readonly KnownElement[]): boolean {
+  const sizes = sizesOf(x);
+  return sizes.length === elements.length && sizes.every((size, axis) => isSameSize(size, elements[axis]));
 }
 
 /** Where one size is left to be computed and everything else is known in numbers, it is known too. */

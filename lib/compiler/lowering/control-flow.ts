@@ -52,15 +52,15 @@ const MAXIMUM_ROUNDS = 4;
 
 /**
  * Steps while `condition` (bool, one element; before the first step) holds. `write` may be called several times: with sizes of states that
- * turn out to change from step to step open, only its last writing stays.
+ * turn out to change from step to step open, only its last writing stays. Where it returns undefined, nothing stays and there is no loop.
  * @throws LoweringError LOOP_STATES where a state changes its type or rank
  */
 export function loop(
   builder: GraphBuilder,
   condition: Value,
   states: readonly Value[],
-  write: (builder: GraphBuilder, states: readonly Value[]) => LoopStep,
-): LoopResult {
+  write: (builder: GraphBuilder, states: readonly Value[]) => LoopStep | undefined,
+): LoopResult | undefined {
   let types = states.map(typeOf);
   for (let round = 0; round < MAXIMUM_ROUNDS; round++) {
     const inner = builder.subgraph('body');
@@ -69,6 +69,10 @@ export function loop(
     inner.graph.addInput(name('condition'), { kind: 'tensor', elementType: 'bool', shape: [] });
     const inputs = types.map((type) => inner.graph.addInput(name('state'), { kind: 'tensor', ...type }));
     const step = write(inner, inputs);
+    if (step === undefined) {
+      inner.graph.remove(...inner.graph.nodes);
+      return undefined;
+    }
     const after = step.states.map(typeOf);
     if (after.length !== types.length) throw statesChange(`${types.length} states become ${after.length}`);
     const common = types.map((type, index) => loopType(type, after[index] as TensorTypeOptions));

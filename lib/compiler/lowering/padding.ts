@@ -4,7 +4,7 @@ import type { Value } from '../ir/value.js';
 import { elementTypeOf, type GraphBuilder, type typeOf } from './graph-builder.js';
 import { LoweringError } from './lowering-error.js';
 import { concat, slice } from './rearrange.js';
-import { rankOf, shapeOf, shapeText } from './shape.js';
+import { rankOf, type Shape, shapeOf, shapeText } from './shape.js';
 
 /** For each dimension, elements before and after. */
 export type Widths = readonly (readonly [before: number, after: number])[];
@@ -45,8 +45,15 @@ export function pad(builder: GraphBuilder, x: Value, widths: Widths, options: Pa
 /**
  * Widths that are computed when the model runs.
  * @param vector int64 [2 · rank]: all before, then all after
+ * @param result what is known of the result's shape
  */
-export function padByVector(builder: GraphBuilder, x: Value, vector: Value, options: PadOptions = {}): Value {
+export function padByVector(
+  builder: GraphBuilder,
+  x: Value,
+  vector: Value,
+  options: PadOptions = {},
+  result?: Shape,
+): Value {
   const known = vector.initializer?.numbers();
   const rank = rankOf(x);
   if (known !== undefined) return pad(builder, x, zip(known.slice(0, rank), known.slice(rank)), options);
@@ -57,8 +64,8 @@ export function padByVector(builder: GraphBuilder, x: Value, vector: Value, opti
       advice: 'Export the model with constant paddings.',
     });
   }
-  // The batch and the channels are hardly ever padded, but may be.
-  const type = { elementType: elementTypeOf(x), shape: shapeOf(x).map(() => undefined) };
+  // Any dimension may be padded, even the batch.
+  const type = { elementType: elementTypeOf(x), shape: result ?? shapeOf(x).map(() => undefined) };
   return padNode(builder, x, vector, type, options);
 }
 

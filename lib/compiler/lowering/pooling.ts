@@ -42,6 +42,12 @@ export function pool(
   options: PoolOptions = {},
 ): Value {
   const window = slidingWindow(sizes, options);
+  if (
+    typeof window.padding !== 'string' &&
+    window.padding.some((pair, axis) => Math.max(...pair) >= (sizes[axis] ?? 1))
+  ) {
+    throw nothingInside(sizes, `with padding ${JSON.stringify(window.padding)}`);
+  }
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
     checkRank(first, sizes.length);
     const spatial = spatialShape(first);
@@ -57,6 +63,17 @@ export function pool(
     const [batch, channels] = shapeOf(first);
     const type = { elementType: elementTypeOf(x), shape: [batch, channels, ...windowCounts(window, spatial)] };
     return builder.node(kind === 'max' ? 'MaxPool' : 'AveragePool', [input], type, { attributes });
+  });
+}
+
+/** No axis of a result is longer; a table is made for each. */
+const LONGEST = 2 ** 16;
+
+function nothingInside(sizes: readonly number[], why: string): LoweringError {
+  return new LoweringError({
+    code: 'WINDOW_OPTIONS',
+    message: `A pool of ${sizes.join(' × ')} (${why}) has windows with nothing inside.`,
+    advice: 'The model is damaged or was written by a faulty exporter; export it again.',
   });
 }
 
@@ -101,6 +118,7 @@ export function adaptivePool(
   results: readonly number[],
   options: Pick<PoolOptions, 'dataFormat'> = {},
 ): Value {
+  if (results.some((count) => count > LONGEST)) throw nothingInside(results, 'more than any picture has');
   slidingWindow(results, {});
   return inChannelsFirst(builder, x, options.dataFormat, (first) => {
     checkRank(first, results.length);

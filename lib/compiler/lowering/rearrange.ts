@@ -153,7 +153,9 @@ export function slice(builder: GraphBuilder, x: Value, ranges: readonly SliceRan
   const rows = ranges.map(({ axis, start, end, step = 1 }) => {
     const at = normalizedAxis(axis, before.length);
     const size = before[at];
-    shape[at] = typeof size === 'number' ? slicedSize(size, start, end, step) : undefined;
+    // All of it, from either end, has the same size whatever that is.
+    const isAll = end === undefined && start === (step === 1 ? 0 : step === -1 ? -1 : undefined);
+    shape[at] = typeof size === 'number' ? slicedSize(size, start, end, step) : isAll ? size : undefined;
     return { at, start, end: end ?? (step > 0 ? MOST : -MOST), step };
   });
   const whole = rows.every(({ start, end, step }) => start === 0 && end === MOST && step === 1);

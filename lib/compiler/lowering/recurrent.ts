@@ -5,7 +5,7 @@
 import { type Attribute, attribute } from '../ir/attribute.js';
 import { Tensor } from '../ir/tensor.js';
 import type { Value } from '../ir/value.js';
-import { cast, variadic } from './elementwise.js';
+import { cast } from './elementwise.js';
 import { elementTypeOf, type GraphBuilder, typeOf } from './graph-builder.js';
 import {
   gatherSteps,
@@ -106,7 +106,8 @@ function run(
     gatesOf(builder, weights.kernel, order),
     gatesOf(builder, weights.recurrentKernel, order),
     biases(builder, weights, order, units),
-    steps === undefined ? undefined : operatorLengths(builder, steps),
+    // A length of 0 leaves zeros, whatever the initial state: `unpacked` knows better.
+    steps === undefined ? undefined : cast(builder, steps.lengths, 'int32'),
     ...Array.from({ length: stateCount }, (_, index) => {
       const state = initialState?.[index];
       return state === undefined ? undefined : unsqueeze(builder, state, [0]);
@@ -130,11 +131,6 @@ function run(
   const states = finals.map((value) => squeeze(builder, value, [0]));
   const output = all === undefined ? (states[0] as Value) : transpose(builder, squeeze(builder, all, [1]), [1, 0, 2]);
   return steps === undefined ? { output, states } : unpacked(builder, { output, states }, steps, options);
-}
-
-/** onnxruntime takes no lengths of 0: such a sequence runs one step, whose results are thrown away. */
-function operatorLengths(builder: GraphBuilder, { lengths }: MaskedSteps): Value {
-  return cast(builder, variadic(builder, 'Max', [lengths, builder.scalar(1, 'int64')]), 'int32');
 }
 
 function unpacked(

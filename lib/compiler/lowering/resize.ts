@@ -15,8 +15,8 @@ import {
 } from './interpolation.js';
 import { LoweringError } from './lowering-error.js';
 import { matmul } from './matrix.js';
-import { gather } from './rearrange.js';
-import { requiredSize, shapeOf, shapeText } from './shape.js';
+import { concat, gather, shapeVector, slice } from './rearrange.js';
+import { requiredSize, type Shape, shapeOf, shapeText } from './shape.js';
 import { type DataFormat, inChannelsFirst } from './sliding-window.js';
 
 /** tf.image.ResizeMethod. */
@@ -211,7 +211,25 @@ function resizeNode(
     const scales = builder.floats([1, 1, ...target.factors]);
     return builder.node('Resize', [x, undefined, scales], type, { attributes });
   }
+  const scales = exactScales(shape, sizes);
+  if (scales !== undefined) return builder.node('Resize', [x, undefined, builder.floats(scales)], type, { attributes });
+  // All sizes, not `axes`: where onnxruntime moves Transposes through a Resize it takes them for those of all dimensions.
   const wanted = 'sizes' in target ? builder.int64(target.sizes) : target.computedSizes;
-  const axes = attribute.ints(sizes.map((_, axis) => axis + 2));
-  return builder.node('Resize', [x, undefined, undefined, wanted], type, { attributes: { ...attributes, axes } });
+  const outer = slice(builder, shapeVector(builder, x), [{ axis: 0, start: 0, end: 2 }]);
+  const all = concat(builder, [outer, wanted], 0);
+  return builder.node('Resize', [x, undefined, undefined, all], type, { attributes });
+}
+
+/**
+ * What onnxruntime makes of sizes by itself, where the batch or the channels are open and the rest is not: no Shape is computed then.
+ * Undefined where the product with them falls short of the size.
+ */
+function exactScales(shape: Shape, sizes: readonly Dimension[]): number[] | undefined {
+  if (shape.slice(0, 2).every((size) => typeof size === 'number')) return undefined;
+  const scales = sizes.map((to, axis) => {
+    const from = shape[axis + 2];
+    const scale = typeof from === 'number' && typeof to === 'number' ? Math.fround(to / from) : 0;
+    return Math.floor(Math.fround(scale * Number(from))) === to ? scale : undefined;
+  });
+  return scales.every((scale) => scale !== undefined) ? [1, 1, ...scales] : undefined;
 }

@@ -16,6 +16,7 @@ import { refusedFormats } from './refused-formats.js';
 import { savedModelReader } from './saved-model.js';
 import { type ModelSource, openSource } from './source.js';
 import { tfjsGraphReader } from './tfjs-graph.js';
+import { tfjsLayersReader } from './tfjs-layers.js';
 import { tfliteReader } from './tflite.js';
 
 /** The first that matches reads. */
@@ -24,6 +25,7 @@ export const readers: readonly Reader[] = [
   kerasReader,
   kerasHdf5Reader,
   tfliteReader,
+  tfjsLayersReader,
   tfjsGraphReader,
   savedModelReader,
   frozenGraphReader,

@@ -11,7 +11,7 @@ import { validateStructure } from '../ir/validation.js';
 import type { Reader } from './reader.js';
 import { ReaderError } from './reader-error.js';
 import type { ModelSource } from './source.js';
-import { convertGraph, type GraphSignature } from './tensorflow/convert-graph.js';
+import { type ConvertGraphOptions, convertGraph, type GraphSignature } from './tensorflow/convert-graph.js';
 import { defaultSignature } from './tensorflow/default-signature.js';
 import { inlineFunctions } from './tensorflow/functions/inline-functions.js';
 import { nodeOf } from './tensorflow/functions/references.js';
@@ -36,12 +36,13 @@ export async function readTfjsGraph(path: string): Promise<Model> {
   return model;
 }
 
-export function convertTfjsGraph(file: TfjsModelFile): Model {
+/** @param options default as the runtime of TensorFlow.js, which has no integers of 64 bits */
+export function convertTfjsGraph(file: TfjsModelFile, options: ConvertGraphOptions = { narrowIntegers: true }): Model {
   const parsed = graphDefFromJson(file.topology);
   const graph = withWeights(parsed, file.weights);
   const signature = signatureOf(file.document) ?? defaultSignature(graph);
   const roots = signature.outputs.map(({ tensor }) => nodeOf(tensor));
-  const model = convertGraph(inlineFunctions(graph, roots), signature, { narrowIntegers: true });
+  const model = convertGraph(inlineFunctions(graph, roots), signature, options);
   // Last: what such a graph fills are tables of texts, and ops on texts are named with their numbers before.
   if (!file.document.field('modelInitializer').exists) return model;
   throw new ReaderError({

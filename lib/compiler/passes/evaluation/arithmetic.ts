@@ -237,6 +237,7 @@ export const sign = unary({
 export const floor = unary({ float: Math.floor });
 export const ceil = unary({ float: Math.ceil });
 export const squareRoot = unary({ float: Math.sqrt });
+export const reciprocal = unary({ float: (x) => 1 / x });
 
 /** Halves to the even neighbour; zeros keep the sign of what was rounded. */
 export const round = unary({

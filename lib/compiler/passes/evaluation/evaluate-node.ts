@@ -47,6 +47,7 @@ export const EVALUATORS: Readonly<Record<string, Evaluator>> = {
   Or: comparison.or,
   Pad: rearrange.pad,
   Range: range,
+  Reciprocal: arithmetic.reciprocal,
   ReduceMax: reduceMax,
   ReduceMin: reduceMin,
   ReduceProd: reduceProd,

@@ -3,6 +3,7 @@ import { isRecord } from '../../formats/json.js';
 import { Graph } from '../../ir/graph.js';
 import { Model } from '../../ir/model.js';
 import { GraphBuilder, LOWERING_OPSET } from '../../lowering/graph-builder.js';
+import { removeDeadNodes } from '../../passes/remove-dead-nodes.js';
 import { atPlace } from '../at-place.js';
 import { ReaderError } from '../reader-error.js';
 import { callKey, callOrder } from './call-order.js';
@@ -40,7 +41,10 @@ export function lowerKerasModel({ model, weights, kerasMajorVersion }: KerasSour
   });
   const outputs = new ModelLowering(builder, kerasMajorVersion).model(model, weights, inputs);
   const names = uniqueNames(model.outputs.map(({ name }) => name));
-  return builder.finish(outputs.map(({ value }, index) => ({ name: names[index] as string, value })));
+  const converted = builder.finish(outputs.map(({ value }, index) => ({ name: names[index] as string, value })));
+  // Weights that were rearranged while the graph was written, and calls that no output needs.
+  removeDeadNodes().run(converted);
+  return converted;
 }
 
 function uniqueNames(names: readonly string[]): string[] {

@@ -1,6 +1,5 @@
 /** A GraphDef onto an ONNX graph: node by node in the order of dependency, by the tables of ops. */
 
-import { CdkOnnxError } from '../../../errors.js';
 import type { GraphDef, NodeDef, TensorFlowShape, TensorFlowType } from '../../formats/tensorflow/graph-def.js';
 import type { Model } from '../../ir/model.js';
 import { forEachGraph } from '../../ir/traversal.js';
@@ -9,6 +8,7 @@ import { cast } from '../../lowering/elementwise.js';
 import { GraphBuilder } from '../../lowering/graph-builder.js';
 import { knownElements } from '../../lowering/known-elements.js';
 import { removeDeadNodes } from '../../passes/remove-dead-nodes.js';
+import { atPlace } from '../at-place.js';
 import { ReaderError } from '../reader-error.js';
 import { elementTypeFrom } from './element-types.js';
 import { nodeOf, parseReference } from './functions/references.js';
@@ -17,6 +17,7 @@ import { NodeAttributes } from './node-attributes.js';
 import { isComplex, OpCall, type Operand } from './op-call.js';
 import { lowerOp, supportsOp } from './op-tables.js';
 import { refuseUnsupported } from './unsupported-ops.js';
+import { refuseUnwritten } from './unwritten.js';
 
 export interface SignatureInput {
   /** What users call it. */
@@ -47,7 +48,7 @@ export interface ConvertGraphOptions {
 
 /**
  * @param graph whose calls of functions are expanded (`inlineFunctions`)
- * @throws ReaderError OPS_UNSUPPORTED with all unknown ops, GRAPH_DUPLICATE, GRAPH_NODE_MISSING, GRAPH_CYCLE, GRAPH_OUTPUTS, OP_…;
+ * @throws ReaderError OPERATOR_UNSUPPORTED with all unknown ops, GRAPH_DUPLICATE, GRAPH_NODE_MISSING, GRAPH_CYCLE, GRAPH_OUTPUTS, OP_…;
  * messages name op and node
  */
 export function convertGraph(graph: GraphDef, signature: GraphSignature, options: ConvertGraphOptions = {}): Model {
@@ -80,6 +81,7 @@ export function convertGraph(graph: GraphDef, signature: GraphSignature, options
   }
   const model = builder.finish(outputs);
   removeDeadNodes().run(model);
+  refuseUnwritten(model);
   forgetOwnNames(model);
   return model;
 }
@@ -219,13 +221,8 @@ function lowerNode(
 /** Errors of lowering/ know no op; these say which. */
 function located<Result>(place: string, act: () => Result): Result {
   try {
-    return act();
+    return atPlace(place, act);
   } catch (error) {
-    if (error instanceof ReaderError) throw error;
-    if (error instanceof CdkOnnxError) {
-      const { code, message, advice } = error;
-      throw new ReaderError({ code, message: `${place}: ${message}`, advice, cause: error });
-    }
     // Numbers that no tensor and no list can have; a hostile file's, since what exporters write is tested.
     if (!(error instanceof RangeError)) throw error;
     throw new ReaderError({

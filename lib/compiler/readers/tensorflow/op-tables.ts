@@ -8,6 +8,7 @@ import { CONVOLUTION_OPS } from './ops/convolution.js';
 import { DETECTION_OPS } from './ops/detection.js';
 import { FUNCTION_OPS } from './ops/functions.js';
 import { GATHER_OPS } from './ops/gather.js';
+import { LIST_OPS } from './ops/lists.js';
 import { LOGIC_OPS } from './ops/logic.js';
 import { MATRIX_OPS } from './ops/matrix.js';
 import { NORMALIZATION_OPS } from './ops/normalization.js';
@@ -27,6 +28,7 @@ export const OPS: OpTable = {
   ...DETECTION_OPS,
   ...FUNCTION_OPS,
   ...GATHER_OPS,
+  ...LIST_OPS,
   ...LOGIC_OPS,
   ...MATRIX_OPS,
   ...NORMALIZATION_OPS,
@@ -43,12 +45,12 @@ export function supportsOp(op: string): boolean {
   return Object.hasOwn(OPS, op);
 }
 
-/** The outputs of a node, in TensorFlow's order. @throws ReaderError OPS_UNSUPPORTED, and what the lowering throws */
+/** The outputs of a node, in TensorFlow's order. @throws ReaderError OPERATOR_UNSUPPORTED, and what the lowering throws */
 export function lowerOp(call: OpCall): readonly (Operand | undefined)[] {
   const lowering = supportsOp(call.node.op) ? OPS[call.node.op] : undefined;
   if (lowering === undefined) {
     throw new ReaderError({
-      code: 'OPS_UNSUPPORTED',
+      code: 'OPERATOR_UNSUPPORTED',
       message: `${call.describe()} cannot be converted.`,
       advice: 'Write the model without this op and export it again.',
     });

@@ -5,10 +5,13 @@ import { maskedSoftmax } from '../../../lowering/attention.js';
 import type { GraphBuilder } from '../../../lowering/graph-builder.js';
 import { unsqueeze } from '../../../lowering/rearrange.js';
 import { type RecurrentActivation, recurrentActivation } from '../../../lowering/recurrent-activation.js';
+import { shapeOf } from '../../../lowering/shape.js';
 import { ReaderError } from '../../reader-error.js';
-import type { LayerCall, LayerTable, LayerTensor } from '../layer.js';
+import { type LayerCall, type LayerTable, type LayerTensor, withMask } from '../layer.js';
 import { LayerConfig } from '../layer-config.js';
-import { argumentTensors, firstInput, masked, maskKeeping } from './call-tensors.js';
+import { onlyInput } from '../only-input.js';
+import { argumentTensors, maskKeeping } from './call-tensors.js';
+import { checkedWeight } from './weight-dims.js';
 
 /** What a layer needs of its call to read an activation. */
 type ActivationCall = Pick<LayerCall, 'builder' | 'config' | 'kerasMajorVersion' | 'weights'>;
@@ -91,13 +94,13 @@ export function axesOf(config: LayerConfig): readonly number[] {
  */
 function softmaxLayer(call: LayerCall): readonly LayerTensor[] {
   const { builder, config } = call;
-  const input = firstInput(call);
+  const input = onlyInput(call);
   const mask = argumentTensors(call, 'mask', 1)[0]?.value ?? input.mask;
   const value =
     mask === undefined
       ? softmax(builder, input.value, axesOf(config))
       : maskedSoftmax(builder, input.value, mask, axesOf(config), softmaxMasking(call));
-  return [masked(value, input.mask)];
+  return [withMask(value, input)];
 }
 
 function softmaxMasking({ config, kerasMajorVersion }: LayerCall): 'added' | 'set' | 'zeroed' {
@@ -105,8 +108,14 @@ function softmaxMasking({ config, kerasMajorVersion }: LayerCall): 'added' | 'se
   return config.boolean('robust_masking', false) ? 'set' : 'added';
 }
 
-function parametricRelu({ builder, weights }: LayerCall, x: Value): Value {
-  const { alpha } = weights.take(['alpha']);
+/** `shared_axes` count from the batch on, so that 1 is the first of the slope's. */
+function parametricRelu({ builder, config, weights }: LayerCall, x: Value): Value {
+  const [, ...sizes] = shapeOf(x);
+  const shared = config.has('shared_axes') ? config.integers('shared_axes', undefined) : [];
+  const isShared = (index: number) =>
+    shared.some((axis) => (axis - 1 < 0 ? axis - 1 + sizes.length : axis - 1) === index);
+  const shape = sizes.map((size, index) => (isShared(index) ? 1 : size));
+  const alpha = checkedWeight(config, 'alpha', weights.take(['alpha']).alpha, shape);
   return prelu(builder, x, unsqueeze(builder, builder.constant(alpha, 'alpha'), [0]));
 }
 

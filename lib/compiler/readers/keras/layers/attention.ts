@@ -1,4 +1,5 @@
 /** Attention, and dense layers by an einsum equation. */
+import type { Tensor } from '../../../ir/tensor.js';
 import type { Value } from '../../../ir/value.js';
 import {
   causal,
@@ -18,15 +19,15 @@ import { transpose, unsqueeze } from '../../../lowering/rearrange.js';
 import { reduce } from '../../../lowering/reduce.js';
 import { rankOf } from '../../../lowering/shape.js';
 import { ReaderError } from '../../reader-error.js';
-import type { LayerCall, LayerTable, LayerTensor, LayerWeights } from '../layer.js';
+import { type LayerCall, type LayerTable, type LayerTensor, type LayerWeights, withMask } from '../layer.js';
+import { onlyInput } from '../only-input.js';
 import { activated } from './activation.js';
-import { argumentTensors, flag, masked } from './call-tensors.js';
+import { argumentTensors, flag, forgetMask } from './call-tensors.js';
 
 /** activation(einsum(equation, x, kernel) + bias). */
 function einsumDense(call: LayerCall): readonly LayerTensor[] {
   const { builder, config, weights } = call;
-  const [input] = call.inputs;
-  if (input === undefined) throw missing(call, 'an input');
+  const input = onlyInput(call);
   const bias = config.has('bias_axes');
   const tensors = bias ? weights.take(['kernel', 'bias']) : { ...weights.take(['kernel']), bias: undefined };
   const product = einsum(builder, config.string('equation'), [
@@ -129,12 +130,19 @@ function output(call: LayerCall, heads: Value, query: Value): Value {
 }
 
 function results(call: LayerCall, value: Value, scores: Value, { query }: Operands): readonly LayerTensor[] {
-  return [masked(value, query.mask), ...(flag(call, 'return_attention_scores') ? [{ value: scores }] : [])];
+  return [withMask(value, query), ...(flag(call, 'return_attention_scores') ? [{ value: scores }] : [])];
 }
 
+/** Keras 3 (from 3.7 on) takes the masks off the tensors themselves, so that no layer that is called with them later sees any. */
 function multiHead(call: LayerCall): readonly LayerTensor[] {
-  const { builder, config } = call;
   const operands = operandsOf(call);
+  const outputs = multiHeadOutputs(call, operands);
+  if (call.kerasMajorVersion === 3) for (const tensor of Object.values(operands)) forgetMask(tensor);
+  return outputs;
+}
+
+function multiHeadOutputs(call: LayerCall, operands: Operands): readonly LayerTensor[] {
+  const { builder, config } = call;
   const { query, value, key = value } = operands;
   const rank = rankOf(query.value) + 1;
   const named = config.has('attention_axes')
@@ -185,7 +193,8 @@ function attention(call: LayerCall): readonly LayerTensor[] {
   const { builder, config, weights } = call;
   const useScale = config.boolean('use_scale', false);
   const isConcat = config.string('score_mode', 'dot') === 'concat';
-  const tensors = weights.take([...(useScale ? ['scale'] : []), ...(isConcat ? ['concat_score_weight'] : [])]);
+  const names = [...(useScale ? ['scale'] : []), ...(isConcat ? ['concat_score_weight'] : [])];
+  const tensors: Readonly<Record<string, Tensor>> = names.length === 0 ? {} : weights.take(names);
   const scaled = (x: Value, name: string) => {
     const tensor = tensors[name];
     return tensor === undefined ? x : binary(builder, 'Mul', x, builder.constant(tensor, name));
@@ -240,7 +249,10 @@ function scoredAttention(call: LayerCall, scoresOf: (query: Value, key: Value) =
   ]);
   const { output: sums, weights } = weighted(builder, scores, value.value, mask);
   const result = queryMask === undefined ? sums : zeroUnless(builder, cast(builder, queryMask, 'bool'), sums);
-  return [masked(result, queryMask), ...(flag(call, 'return_attention_scores') ? [{ value: weights }] : [])];
+  return [
+    queryMask === undefined ? { value: result } : { value: result, mask: queryMask },
+    ...(flag(call, 'return_attention_scores') ? [{ value: weights }] : []),
+  ];
 }
 
 export const attentionLayers: LayerTable = {

@@ -7,6 +7,9 @@ import {
   separableConvolution,
   transposedConvolution,
 } from '../../../lowering/convolution.js';
+import type { GraphBuilder } from '../../../lowering/graph-builder.js';
+import { reshapeTo, type SizeOf } from '../../../lowering/open-reshape.js';
+import { rankOf } from '../../../lowering/shape.js';
 import type { WindowOptions } from '../../../lowering/sliding-window.js';
 import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
 import { onlyInput } from '../only-input.js';
@@ -32,7 +35,18 @@ function named(names: readonly string[], lowering: LayerLowering): LayerTable {
 
 /** kernel [k…, inputs / groups, filters]. */
 function convolutionLayer(rank: number): LayerLowering {
-  return layer(rank, ['kernel'], (call, x, { kernel }, options) => convolution(call.builder, x, kernel, options));
+  return layer(rank, ['kernel'], ({ builder }, x, { kernel }, options) =>
+    withOneBatch(builder, x, rankOf(x) - rank - 1, (rows) => convolution(builder, rows, kernel, options)),
+  );
+}
+
+/** Keras 2 takes any number of dimensions before those that it convolves. */
+function withOneBatch(builder: GraphBuilder, x: Value, outer: number, write: (x: Value) => Value): Value {
+  if (outer <= 1) return write(x);
+  const sizes = (of: Value, from: number, to: number): SizeOf[] =>
+    Array.from({ length: to - from }, (_, index) => ({ of, axis: from + index }));
+  const y = write(reshapeTo(builder, x, [-1, ...sizes(x, outer, rankOf(x))]));
+  return reshapeTo(builder, y, [...sizes(x, 0, outer), ...sizes(y, 1, rankOf(y))]);
 }
 
 /** kernel [k…, channels, multiplier]. */

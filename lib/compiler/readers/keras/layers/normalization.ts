@@ -1,6 +1,6 @@
 /** Layers that normalize. */
 import type { Tensor } from '../../../ir/tensor.js';
-import type { Value } from '../../../ir/value.js';
+import type { Dimension, Value } from '../../../ir/value.js';
 import {
   batchNormalization,
   groupNormalization,
@@ -9,21 +9,35 @@ import {
   unitNormalization,
   varianceScaling,
 } from '../../../lowering/normalization.js';
+import { normalizedAxis, shapeOf } from '../../../lowering/shape.js';
 import { ReaderError } from '../../reader-error.js';
 import type { LayerCall, LayerTable, LayerTensor } from '../layer.js';
+import { onlyInput } from '../only-input.js';
 import { axesOf } from './activation.js';
-import { firstInput, maskKeeping } from './call-tensors.js';
+import { maskKeeping } from './call-tensors.js';
+import { checkedWeight } from './weight-dims.js';
 
 /** Weights as constants: `gamma` where the layer scales, `beta` where it centres, then `more`, in the order in which Keras creates them. */
 function constants<Name extends string>(
   { builder, config, weights }: LayerCall,
   more: readonly Name[],
+  shape: readonly Dimension[],
 ): Readonly<Record<Name, Value>> & Affine {
   const gamma = config.boolean('scale', true) ? (['gamma'] as const) : [];
   const beta = config.boolean('center', true) ? (['beta'] as const) : [];
-  const tensors: Readonly<Record<string, Tensor>> = weights.take([...gamma, ...beta, ...more]);
-  const values = Object.entries(tensors).map(([name, tensor]) => [name, builder.constant(tensor, name)]);
+  const names = [...gamma, ...beta, ...more];
+  const tensors: Readonly<Record<string, Tensor>> = names.length === 0 ? {} : weights.take(names);
+  const values = Object.entries(tensors).map(([name, tensor]) => {
+    return [name, builder.constant(checkedWeight(config, name, tensor, shape), name)];
+  });
   return Object.fromEntries(values) as Readonly<Record<Name, Value>> & Affine;
+}
+
+/** The sizes of `axes`, in ascending order of these. */
+function sizesOf(x: Value, axes: readonly number[]): readonly Dimension[] {
+  const shape = shapeOf(x);
+  const sorted = axes.map((axis) => normalizedAxis(axis, shape.length)).sort((a, b) => a - b);
+  return sorted.map((axis) => shape[axis]);
 }
 
 interface Affine {
@@ -31,8 +45,8 @@ interface Affine {
   readonly beta?: Value;
 }
 
-function affine(call: LayerCall): Affine {
-  const { gamma, beta } = constants(call, []) as Affine;
+function affine(call: LayerCall, shape: readonly Dimension[]): Affine {
+  const { gamma, beta } = constants(call, [], shape) as Affine;
   return { ...(gamma === undefined ? {} : { gamma }), ...(beta === undefined ? {} : { beta }) };
 }
 
@@ -50,7 +64,7 @@ function batchNormalizationLayer(call: LayerCall, x: Value): Value {
   if (axis === undefined || others.length > 0) throw config.refuse('axis', 'Normalize over one axis.');
   const renorm = config.boolean('renorm', false) ? (['moving_stddev', 'renorm_mean', 'renorm_stddev'] as const) : [];
   const names = ['moving_mean', 'moving_variance', ...renorm] as const;
-  const values = constants(call, names);
+  const values = constants(call, names, sizesOf(x, [axis]));
   const { moving_mean: mean, moving_variance: variance } = values;
   return batchNormalization(builder, x, { axis, epsilon: config.number('epsilon', 1e-3), ...values, mean, variance });
 }
@@ -58,20 +72,22 @@ function batchNormalizationLayer(call: LayerCall, x: Value): Value {
 function layerNormalizationLayer(call: LayerCall, x: Value): Value {
   const { builder, config } = call;
   const options = { axes: axesOf(config), epsilon: config.number('epsilon', 1e-3) };
+  const shape = sizesOf(x, options.axes);
   if (!config.boolean('rms_scaling', false)) {
-    return layerNormalization(builder, x, { ...options, ...affine(call) });
+    return layerNormalization(builder, x, { ...options, ...affine(call, shape) });
   }
-  const gamma = builder.constant(call.weights.take(['gamma']).gamma, 'gamma');
+  const gamma = builder.constant(checkedWeight(config, 'gamma', call.weights.take(['gamma']).gamma, shape), 'gamma');
   return varianceScaling(builder, x, { ...options, gamma });
 }
 
 function groupNormalizationLayer(call: LayerCall, x: Value): Value {
   const { builder, config } = call;
+  const axis = config.number('axis', -1);
   return groupNormalization(builder, x, {
-    axis: config.number('axis', -1),
+    axis,
     groups: config.number('groups', 32),
     epsilon: config.number('epsilon', 1e-3),
-    ...affine(call),
+    ...affine(call, sizesOf(x, [axis])),
   });
 }
 
@@ -89,7 +105,7 @@ function unitNormalizationLayer({ builder, config, kerasMajorVersion }: LayerCal
 function spectralNormalizationLayer(call: LayerCall): readonly LayerTensor[] {
   const layer = call.config.object('layer');
   if (layer === undefined) throw call.config.refuse('layer', 'The file is damaged; save the model again.');
-  const outputs = call.lowerLayer({ ...layer, weights: call.weights.child('layer') }, [firstInput(call)]);
+  const outputs = call.lowerLayer({ ...layer, weights: call.weights.child('layer') }, [onlyInput(call)]);
   return outputs.map(({ value }) => ({ value }));
 }
 
@@ -100,7 +116,7 @@ export const normalizationLayers: LayerTable = {
   SyncBatchNormalization: maskKeeping(batchNormalizationLayer),
   GroupNormalization: maskKeeping(groupNormalizationLayer),
   LayerNormalization: maskKeeping(layerNormalizationLayer),
-  RMSNormalization: (call) => [{ value: rmsNormalizationLayer(call, firstInput(call).value) }],
+  RMSNormalization: (call) => [{ value: rmsNormalizationLayer(call, onlyInput(call).value) }],
   SpectralNormalization: spectralNormalizationLayer,
   UnitNormalization: maskKeeping(unitNormalizationLayer),
 };

@@ -1,5 +1,6 @@
 /** Recurrent layers: LSTM, GRU, SimpleRNN, cells in an RNN, and both directions at once. */
-import type { Value } from '../../../ir/value.js';
+import type { Tensor } from '../../../ir/tensor.js';
+import type { Dimension, Value } from '../../../ir/value.js';
 import { binary } from '../../../lowering/elementwise.js';
 import { elementTypeOf } from '../../../lowering/graph-builder.js';
 import { concat, reshape, slice, split } from '../../../lowering/rearrange.js';
@@ -11,11 +12,13 @@ import {
   type RecurrentWeights,
   simpleRnn,
 } from '../../../lowering/recurrent.js';
+import { rankOf, shapeOf, shapeText } from '../../../lowering/shape.js';
 import { ReaderError } from '../../reader-error.js';
 import type { LayerCall, LayerTable, LayerTensor, LayerWeights } from '../layer.js';
 import { LayerConfig } from '../layer-config.js';
 import { activationOf } from './activation.js';
-import { argumentTensors, firstInput, masked } from './call-tensors.js';
+import { argumentTensors } from './call-tensors.js';
+import { checkedWeight } from './weight-dims.js';
 
 /** A cell of Keras: its config, its weights, and how many states it has. */
 interface Cell {
@@ -25,6 +28,13 @@ interface Cell {
 }
 
 const STATES: Readonly<Record<string, number>> = { LSTMCell: 2, GRUCell: 1, SimpleRNNCell: 1 };
+
+/** What Keras calls them where it saves a list of cells; the second of a class has '_1' behind it. */
+const SAVED_NAMES: Readonly<Record<string, string>> = {
+  LSTMCell: 'lstm_cell',
+  GRUCell: 'gru_cell',
+  SimpleRNNCell: 'simple_rnn_cell',
+};
 
 /** What a recurrent layer's config says beyond its cells. */
 interface Flags {
@@ -59,10 +69,15 @@ function cellsOf(className: string, config: LayerConfig, weights: LayerWeights):
   if (!Array.isArray(cells) || cells.length === 0) {
     throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
   }
-  return cells.map((each: unknown, index) => {
+  const saved: string[] = [];
+  return cells.map((each: unknown) => {
     const found = new LayerConfig({ cell: each }, inner.config.describes).object('cell');
     if (found === undefined) throw inner.config.refuse('cells', 'The file is damaged; save the model again.');
-    return supported({ ...found, weights: cell.child('cells').child(String(index)) });
+    const name = SAVED_NAMES[found.className] ?? found.className;
+    const count = saved.filter((other) => other === name).length;
+    saved.push(name);
+    const own = cell.child('cells').child(count === 0 ? name : `${name}_${count}`);
+    return supported({ ...found, weights: own });
   });
 }
 
@@ -98,16 +113,15 @@ function runCells(call: LayerCall, cells: readonly Cell[], x: Value, options: Re
 }
 
 function runCell(call: LayerCall, x: Value, options: RecurrentOptions): RecurrentRun {
-  const { builder, className, config } = call;
+  const { builder, className } = call;
   const activation = activationOf(withDefault(call, 'activation', 'tanh'));
-  if (className === 'SimpleRNNCell') return simpleRnn(builder, x, weightsOf(call), { ...options, activation });
+  if (className === 'SimpleRNNCell') return simpleRnn(builder, x, weightsOf(call, x), { ...options, activation });
   // Before TensorFlow 2 gates were hard, and are said to be where they are.
   const gate = call.kerasMajorVersion === 3 ? 'sigmoid' : 'hard_sigmoid';
   const recurrentActivation = activationOf(withDefault(call, 'recurrent_activation', gate), 'recurrent_activation');
   const activations = { ...options, activation, recurrentActivation };
-  if (className === 'LSTMCell') return lstm(builder, x, weightsOf(call), activations);
-  const resetAfter = config.boolean('reset_after', call.kerasMajorVersion === 3);
-  return gru(builder, x, weightsOf(call), { ...activations, resetAfter });
+  if (className === 'LSTMCell') return lstm(builder, x, weightsOf(call, x), activations);
+  return gru(builder, x, weightsOf(call, x), { ...activations, resetAfter: isResetAfter(call) });
 }
 
 /** What is absent has Keras's default; null is no activation. */
@@ -116,22 +130,34 @@ function withDefault(call: LayerCall, name: string, value: string): LayerCall {
   return { ...call, config: new LayerConfig({ [name]: value }, call.config.describes) };
 }
 
+const GATES: Readonly<Record<string, number>> = { LSTMCell: 4, GRUCell: 3, SimpleRNNCell: 1 };
+
 /** A GRU that resets after the product has two biases, [2, gates · units]. */
-function weightsOf({ builder, config, weights }: LayerCall): RecurrentWeights {
+function weightsOf(call: LayerCall, x: Value): RecurrentWeights {
+  const { builder, className, config, weights } = call;
+  const units = config.number('units');
+  const width = (GATES[className] ?? 1) * units;
   const useBias = config.boolean('use_bias', true);
   const names = ['kernel', 'recurrent_kernel'] as const;
   const tensors = useBias ? weights.take([...names, 'bias']) : { ...weights.take(names), bias: undefined };
+  const checked = (name: string, tensor: Tensor, shape: readonly Dimension[]) => {
+    return builder.constant(checkedWeight(config, name, tensor, shape), name);
+  };
   const kernels = {
-    kernel: builder.constant(tensors.kernel, 'kernel'),
-    recurrentKernel: builder.constant(tensors.recurrent_kernel, 'recurrent_kernel'),
+    kernel: checked('kernel', tensors.kernel, [shapeOf(x)[2], width]),
+    recurrentKernel: checked('recurrent_kernel', tensors.recurrent_kernel, [units, width]),
   };
   if (tensors.bias === undefined) return kernels;
-  const bias = builder.constant(tensors.bias, 'bias');
-  if (tensors.bias.dims.length === 1) return { ...kernels, bias };
-  const [input, recurrent] = split(builder, bias, 0, [1, 1]).map((row) => {
-    return reshape(builder, row, [tensors.bias.count / 2]);
-  }) as [Value, Value];
-  return { ...kernels, bias: input, recurrentBias: recurrent };
+  if (!isResetAfter(call)) return { ...kernels, bias: checked('bias', tensors.bias, [width]) };
+  const [bias, recurrentBias] = split(builder, checked('bias', tensors.bias, [2, width]), 0, [1, 1]).map((row) =>
+    reshape(builder, row, [width]),
+  ) as [Value, Value];
+  return { ...kernels, bias, recurrentBias };
+}
+
+/** Before Keras 3 a config without `reset_after` is older than it. */
+function isResetAfter({ className, config, kerasMajorVersion }: LayerCall): boolean {
+  return className === 'GRUCell' && config.boolean('reset_after', kerasMajorVersion === 3);
 }
 
 /** Further inputs, or the argument `initial_state`. */
@@ -140,8 +166,25 @@ function initialStates(call: LayerCall): readonly Value[] {
   return (named.length > 0 ? named : call.inputs.slice(1)).map(({ value }) => value);
 }
 
+/** Its states may come behind it. */
+function sequenceOf({ inputs, config }: LayerCall): LayerTensor {
+  const [input] = inputs;
+  if (input !== undefined && rankOf(input.value) === 3) return input;
+  throw new ReaderError({
+    code: 'LAYER_INPUTS',
+    message: `${config.describes} needs [batch, steps, features] and is called with ${input === undefined ? 'nothing' : `[${shapeText(shapeOf(input.value))}]`}.`,
+    advice: 'The file is damaged, or was written by a Keras that is not known here; save the model again.',
+  });
+}
+
+function masked(value: Value, mask: Value | undefined): LayerTensor {
+  return mask === undefined ? { value } : { value, mask };
+}
+
+/** Keras 3 looks for the mask that comes with the input only where no other tensor is passed: an initial state turns it off. */
 function maskOf(call: LayerCall): Value | undefined {
-  return argumentTensors(call, 'mask')[0]?.value ?? firstInput(call).mask;
+  const implicit = call.kerasMajorVersion === 3 && initialStates(call).length > 0 ? undefined : sequenceOf(call).mask;
+  return argumentTensors(call, 'mask')[0]?.value ?? implicit;
 }
 
 /** Backwards, the sequence comes out in the order in which it was computed. */
@@ -150,7 +193,7 @@ function recurrent(call: LayerCall): readonly LayerTensor[] {
   const { returnSequences, returnState, goBackwards } = flagsOf(config);
   const mask = maskOf(call);
   const states = initialStates(call);
-  const run = runCells(call, cellsOf(className, config, weights), firstInput(call).value, {
+  const run = runCells(call, cellsOf(className, config, weights), sequenceOf(call).value, {
     returnSequences,
     reverse: goBackwards,
     zeroOutputForMask: config.boolean('zero_output_for_mask', false),
@@ -159,7 +202,7 @@ function recurrent(call: LayerCall): readonly LayerTensor[] {
   });
   const output = goBackwards && returnSequences ? reversed(builder, run.output) : run.output;
   return [
-    masked(output, returnSequences ? mask : undefined),
+    masked(output, returnSequences ? (mask ?? sequenceOf(call).mask) : undefined),
     ...(returnState ? run.states.map((value) => ({ value })) : []),
   ];
 }
@@ -185,7 +228,7 @@ function bidirectional(call: LayerCall): readonly LayerTensor[] {
   const direction = (of: typeof layer, attribute: string, reverse: boolean, own: readonly Value[]) => {
     const cells = cellsOf(of.className, of.config, weights.child(attribute));
     return builder.scope(attribute.replace('_layer', ''), () =>
-      runCells(call, cells, firstInput(call).value, {
+      runCells(call, cells, sequenceOf(call).value, {
         returnSequences,
         reverse,
         zeroOutputForMask: returnSequences,
@@ -199,7 +242,9 @@ function bidirectional(call: LayerCall): readonly LayerTensor[] {
   const turned = (output: Value, turn: boolean) => (returnSequences && turn ? reversed(builder, output) : output);
   const a = turned(first.output, forward.goBackwards);
   const b = turned(second.output, !isBackwards);
-  const outputs = mergedOutputs(call, a, b).map((value) => masked(value, returnSequences ? mask : undefined));
+  const outputs = mergedOutputs(call, a, b).map((value) => {
+    return masked(value, returnSequences ? (mask ?? sequenceOf(call).mask) : undefined);
+  });
   const finals = [...first.states, ...second.states].map((value) => ({ value }));
   return returnState ? [...outputs, ...finals] : outputs;
 }

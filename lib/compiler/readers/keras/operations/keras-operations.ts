@@ -186,6 +186,19 @@ const flipped: OperationLowering = (operation) => {
   ];
 };
 
+/** Along an axis; of all elements in a row where there is none. */
+function position(operator: 'ArgMax' | 'ArgMin'): OperationLowering {
+  return (operation) => {
+    const { builder } = operation;
+    const x = operation.value(0, 'x');
+    const isWhole = (operation.raw(1, 'axis') ?? null) === null;
+    const keepDims = operation.boolean(2, 'keepdims', false);
+    if (isWhole && keepDims) throw operation.refuse('it keeps the dimensions of a position among all elements');
+    const [from, axis] = isWhole ? [reshapeTo(builder, x, [-1]), 0] : [x, operation.number(1, 'axis')];
+    return [argMax(builder, operator, from, axis, { keepDims, elementType: 'int32' })];
+  };
+}
+
 export const kerasOperations: OperationTable = {
   Abs: unchanged('Abs'),
   Absolute: unchanged('Abs'),
@@ -195,16 +208,8 @@ export const kerasOperations: OperationTable = {
   Arccos: floating('Acos'),
   Arcsin: floating('Asin'),
   Arctan: floating('Atan'),
-  Argmax: (operation) => [
-    argMax(operation.builder, 'ArgMax', operation.value(0, 'x'), operation.number(1, 'axis', -1), {
-      elementType: 'int32',
-    }),
-  ],
-  Argmin: (operation) => [
-    argMax(operation.builder, 'ArgMin', operation.value(0, 'x'), operation.number(1, 'axis', -1), {
-      elementType: 'int32',
-    }),
-  ],
+  Argmax: position('ArgMax'),
+  Argmin: position('ArgMin'),
   Cast: casted,
   Ceil: floating('Ceil'),
   Clip: clipped,
@@ -213,9 +218,7 @@ export const kerasOperations: OperationTable = {
   Cosh: floating('Cosh'),
   Cumsum: (operation) => [cumulativeSum(operation.builder, operation.value(0, 'x'), operation.number(1, 'axis'))],
   Divide: division(),
-  Einsum: (operation) => [
-    einsum(operation.builder, operation.string(0, 'subscripts', ''), operation.rest(1, 'operands')),
-  ],
+  Einsum: (operation) => [einsum(operation.builder, operation.config.string('subscripts'), operation.operands)],
   Elu: activationOf('elu'),
   Equal: comparison('Equal'),
   Erf: floating('Erf'),

@@ -52,7 +52,7 @@ export class Operation {
     const dims = nestedDims(argument);
     if (dims !== undefined)
       return cast(this.builder, this.builder.floats(flatNumbers(argument), dims), like ?? 'float32');
-    throw this.refuse(`argument '${name}' is ${JSON.stringify(argument) ?? 'missing'}`);
+    throw this.refuse(`argument '${name}' is ${describe(argument)}`);
   }
 
   /** Two operands of one type: numbers take the tensor's, tensors of different types the wider. */
@@ -72,10 +72,9 @@ export class Operation {
     return tensorsIn(this.raw(position, name)).map(({ value }) => value);
   }
 
-  /** The tensors from a position on: of a function that takes any number. */
-  rest(position: number, name: string): readonly Value[] {
-    const behind = this.#positional.slice(position);
-    return tensorsIn(behind.length > 0 ? behind : this.#named[name]).map(({ value }) => value);
+  /** The tensors of all arguments without a name: of a function that takes any number. */
+  get operands(): readonly Value[] {
+    return tensorsIn(this.#positional).map(({ value }) => value);
   }
 
   /** Of an argument that is a tensor. */
@@ -87,19 +86,19 @@ export class Operation {
   number(position: number, name: string, fallback?: number): number {
     const argument = this.raw(position, name) ?? fallback;
     if (typeof argument === 'number') return argument;
-    throw this.refuse(`argument '${name}' is ${JSON.stringify(argument) ?? 'missing'}, not a number`);
+    throw this.refuse(`argument '${name}' is ${describe(argument)}, not a number`);
   }
 
   boolean(position: number, name: string, fallback: boolean): boolean {
     const argument = this.raw(position, name) ?? fallback;
     if (typeof argument === 'boolean') return argument;
-    throw this.refuse(`argument '${name}' is ${JSON.stringify(argument)}, neither true nor false`);
+    throw this.refuse(`argument '${name}' is ${describe(argument)}, neither true nor false`);
   }
 
   string(position: number, name: string, fallback: string): string {
     const argument = this.raw(position, name) ?? fallback;
     if (typeof argument === 'string') return argument;
-    throw this.refuse(`argument '${name}' is ${JSON.stringify(argument)}, not a text`);
+    throw this.refuse(`argument '${name}' is ${describe(argument)}, not a text`);
   }
 
   /** Whole numbers, one or a list; undefined where there are none. */
@@ -121,6 +120,7 @@ export class Operation {
 }
 
 function describe(argument: unknown): string {
+  if (argument === undefined) return 'missing';
   return tensorsIn(argument).length > 0 ? 'a tensor' : String(JSON.stringify(argument)).slice(0, 80);
 }
 

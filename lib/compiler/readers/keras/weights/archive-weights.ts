@@ -89,13 +89,16 @@ function collectShared(model: KerasModel, path: string, shared: Map<number, stri
   }
 }
 
+/** Classes that the config calls by their name in Keras's API, where Python's is another. */
+const PYTHON_NAMES: Readonly<Record<string, string>> = { GroupQueryAttention: 'GroupedQueryAttention' };
+
 /** 'dense', 'dense_1', …: counted by class, in the order of the config. Operators are no layers. */
 function archiveNames(model: KerasModel): ReadonlyMap<KerasLayer, string> {
   const counts = new Map<string, number>();
   const names = new Map<KerasLayer, string>();
   for (const layer of model.layers) {
     if (layer.isOperation) continue;
-    const base = snakeCase(layer.className);
+    const base = snakeCase(PYTHON_NAMES[layer.className] ?? layer.className);
     const count = counts.get(base) ?? 0;
     counts.set(base, count + 1);
     names.set(layer, count === 0 ? base : `${base}_${count}`);

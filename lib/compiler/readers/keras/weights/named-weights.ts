@@ -55,8 +55,10 @@ export class NamedWeights implements WeightScope {
   child(attribute: string): NamedWeights {
     const [stem = attribute] = attribute.replace(/^_/, '').split('_');
     const isOf = (folder: string) => {
+      // 'lstm_cell_3': one of several.
+      const counted = folder.replace(/_\d+$/, '');
       return (
-        folder === attribute || folder === stem || folder.startsWith(`${stem}_`) || folder.endsWith(`_${attribute}`)
+        folder === attribute || folder === stem || folder.startsWith(`${stem}_`) || counted.endsWith(`_${attribute}`)
       );
     };
     const own = this.#entries.filter(({ folders }) => folders.some(isOf));
@@ -74,7 +76,9 @@ export class NamedWeights implements WeightScope {
     }
     return new Map(
       model.layers.map((layer) => {
-        const entries = outermost(byFolder.get(layer.name) ?? [], layer.name);
+        const own = outermost(byFolder.get(layer.name) ?? [], layer.name);
+        // A model that was made before it was called has no folder: its layers' are beside those of the model around it.
+        const entries = own.length === 0 && layer.model !== undefined ? this.#entries : own;
         const where = `layer '${layer.name}'`;
         return [layer, () => new NamedWeights(where, entries, new Set())];
       }),

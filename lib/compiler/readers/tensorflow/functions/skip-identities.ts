@@ -1,6 +1,7 @@
 /** What is left of calls, and controls, taken out: a graph whose edges are values. */
 import type { FunctionDef, GraphDef, NodeDef } from '../../../formats/tensorflow/graph-def.js';
 import { IDENTITIES, reachable } from './expand-calls.js';
+import { withInvariants } from './loop-invariants.js';
 import { isControl, nodeOf, parseReference } from './references.js';
 
 /** Operators that pass their inputs on, output by output. */
@@ -19,8 +20,9 @@ export function skipIdentities(graph: GraphDef, roots?: readonly string[]): Grap
     const nodes = withoutIdentities(body.nodes, sources, [...returns.values()].map(nodeOf));
     functions.set(name, { ...body, nodes, returns, controlReturns: [] });
   }
-  const sources = sourcesOf(graph.nodes);
-  return { nodes: withoutIdentities(graph.nodes, sources, roots ?? unread(graph.nodes)), functions };
+  for (const [name, body] of functions) functions.set(name, { ...body, nodes: withInvariants(body.nodes, functions) });
+  const nodes = withoutIdentities(graph.nodes, sourcesOf(graph.nodes), roots ?? unread(graph.nodes));
+  return { nodes: withInvariants(nodes, functions), functions };
 }
 
 function unread(nodes: readonly NodeDef[]): string[] {

@@ -3,8 +3,8 @@ import type { Value } from '../../../ir/value.js';
 import { einsum } from '../../../lowering/einsum.js';
 import type { GraphBuilder } from '../../../lowering/graph-builder.js';
 import { matmul } from '../../../lowering/matrix.js';
-import { transpose } from '../../../lowering/rearrange.js';
-import { rankOf } from '../../../lowering/shape.js';
+import { reshape, transpose } from '../../../lowering/rearrange.js';
+import { rankOf, shapeOf, staticSize } from '../../../lowering/shape.js';
 import type { OpCall, OpTable } from '../op-call.js';
 import { fused } from './fused.js';
 
@@ -20,7 +20,20 @@ export const MATRIX_OPS: OpTable = {
 /** Of real numbers, an adjoint is a transpose. */
 function product(call: OpCall, first: string, second: string): Value {
   const a = transposed(call.builder, call.input(0), call.attributes.bool(first, false));
-  return matmul(call.builder, a, transposed(call.builder, call.input(1), call.attributes.bool(second, false)));
+  const b = transposed(call.builder, call.input(1), call.attributes.bool(second, false));
+  return ofRows(call.builder, a, b) ?? matmul(call.builder, a, b);
+}
+
+/**
+ * A dense layer over more than two dimensions flattens those in front, multiplies, and restores them. The product takes them as they are;
+ * of the two Reshapes that would be left behind it, the restoring one finds its shape there already (`reshapeBy`).
+ */
+function ofRows(builder: GraphBuilder, a: Value, b: Value): Value | undefined {
+  const whole = a.producer?.is('Reshape') === true ? a.producer.input(0) : undefined;
+  if (whole === undefined || rankOf(a) !== 2 || rankOf(b) !== 2 || rankOf(whole) < 3) return undefined;
+  const [inner, units] = [staticSize(whole, -1), staticSize(b, 1)];
+  if (inner === undefined || units === undefined || inner !== staticSize(a, 1)) return undefined;
+  return reshape(builder, matmul(builder, whole, b), [-1, units], [shapeOf(a)[0], units]);
 }
 
 function transposed(builder: GraphBuilder, x: Value, isTransposed: boolean): Value {

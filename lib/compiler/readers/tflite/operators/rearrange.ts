@@ -61,7 +61,8 @@ export const rearrange: OperatorTable = {
     return slice(call.builder, call.input(0), ranges);
   }),
   SHAPE: computing((call) => shapeVector(call.builder, call.input(0))),
-  SPACE_TO_BATCH_ND: moving((call) => {
+  /** What is padded is zero, whatever stands for that. */
+  SPACE_TO_BATCH_ND: computing((call) => {
     const blocks = call.requiredNumbers(1, 'the sizes of its blocks');
     return spaceToBatch(call.builder, call.input(0), blocks, pairs(call.requiredNumbers(2, 'what it pads')));
   }),

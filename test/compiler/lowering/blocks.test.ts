@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import {
+  batchToSpace,
+  depthToSpace,
+  extractPatches,
+  spaceToBatch,
+  spaceToDepth,
+} from '../../../lib/compiler/lowering/blocks.js';
+import { GraphBuilder } from '../../../lib/compiler/lowering/graph-builder.js';
+import { shapeOf } from '../../../lib/compiler/lowering/shape.js';
+import { refusalOf } from '../../support/refusal.js';
+
+describe('blocks', () => {
+  it('that do not divide a tensor are refused', async () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', { elementType: 'float32', shape: [6, 4, 6, 4] });
+    const code = async (act: () => unknown) => (await refusalOf(act)).code;
+    expect(await code(() => spaceToDepth(builder, x, 4))).toBe('BLOCK_SIZE');
+    expect(await code(() => spaceToDepth(builder, x, 0))).toBe('BLOCK_SIZE');
+    expect(await code(() => depthToSpace(builder, x, 3))).toBe('BLOCK_SIZE');
+    expect(
+      await code(() =>
+        spaceToBatch(
+          builder,
+          x,
+          [2, 4],
+          [
+            [0, 0],
+            [0, 0],
+          ],
+        ),
+      ),
+    ).toBe('BLOCK_SIZE');
+    expect(await code(() => batchToSpace(builder, x, [4], [[0, 0]]))).toBe('BLOCK_SIZE');
+    expect(await code(() => batchToSpace(builder, x, [2], [[4, 4]]))).toBe('CROP_WIDTHS');
+    expect(await code(() => batchToSpace(builder, x, [0], [[0, 0]]))).toBe('BLOCK_SIZE');
+    expect(await code(() => extractPatches(builder, x, [100, 100]))).toBe('BLOCK_SIZE');
+    expect(await code(() => extractPatches(builder, x, [2]))).toBe('BLOCK_SIZE');
+  });
+
+  it('keep sizes that are open', () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', { elementType: 'float32', shape: ['N', 'H', 6, 8] });
+    expect(shapeOf(spaceToDepth(builder, x, 2))).toEqual(['N', undefined, 3, 32]);
+    expect(shapeOf(depthToSpace(builder, x, 2))).toEqual(['N', undefined, 12, 2]);
+    expect(shapeOf(extractPatches(builder, x, [2, 3]))).toEqual(['N', undefined, 4, 48]);
+  });
+});
