@@ -47,6 +47,7 @@ export function operationLowering(
   if (className !== 'TFOpLambda' && className !== 'SlicingOpLambda') {
     return Object.hasOwn(kerasOperations, className) ? kerasOperations[className] : undefined;
   }
-  const name = String(config.function);
+  // Some have two names.
+  const name = String(config.function).replace(/^compat\.v1\./, '');
   return Object.hasOwn(tensorflowOperations, name) ? tensorflowOperations[name] : undefined;
 }

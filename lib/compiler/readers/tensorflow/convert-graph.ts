@@ -17,6 +17,7 @@ import { NodeAttributes } from './node-attributes.js';
 import { isComplex, OpCall, type Operand } from './op-call.js';
 import { lowerOp, supportsOp } from './op-tables.js';
 import { refuseUnsupported } from './unsupported-ops.js';
+import { refuseUnwritten } from './unwritten.js';
 
 export interface SignatureInput {
   /** What users call it. */
@@ -80,6 +81,7 @@ export function convertGraph(graph: GraphDef, signature: GraphSignature, options
   }
   const model = builder.finish(outputs);
   removeDeadNodes().run(model);
+  refuseUnwritten(model);
   forgetOwnNames(model);
   return model;
 }
