@@ -12,7 +12,7 @@ import { type Bisection, bisect } from './parity/bisect.js';
 import { checkParity, type ParityReport } from './parity/gate.js';
 import type { Tolerance } from './parity/measure.js';
 import { type PassesResult, runPasses } from './passes/pass.js';
-import { normalize } from './passes/presets.js';
+import { conversion, normalize } from './passes/presets.js';
 import { onnxReader } from './readers/onnx.js';
 import { openModel } from './readers/read-model.js';
 import { inferTypes } from './runtime/infer-types.js';
@@ -90,6 +90,8 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
   step('asking onnxruntime for types and shapes');
   await inferTypes(model, { signal });
   expectSession();
+  step('arranging what was converted');
+  const arranged = await runPasses(model, reader === onnxReader ? [] : conversion());
   validate(model);
 
   step('writing the model');
@@ -111,7 +113,7 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
     return { parity, signature, equivalence };
   });
   const { parity, ...rest } = result;
-  const passes = joinPasses(normalized);
+  const passes = joinPasses(normalized, arranged);
   return {
     path,
     bytes,

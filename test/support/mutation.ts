@@ -18,6 +18,8 @@ export interface MutationSubject {
 
 /** ONNX files, as `readOnnx` reads them. */
 export const ONNX_SUBJECT = join(import.meta.dirname, 'mutation-subjects/onnx.ts');
+/** TensorFlow Lite files, as `readTflite` reads them. */
+export const TFLITE_SUBJECT = join(import.meta.dirname, 'mutation-subjects/tflite.ts');
 /** Any source that `openModel` opens: the named file is damaged, and what lies beside it is there for the reader too. */
 export const SOURCE_SUBJECT = join(import.meta.dirname, 'mutation-subjects/source.ts');
 

@@ -8,7 +8,7 @@ import type { Value } from '../ir/value.js';
 import { asModelFile, type ModelFile } from '../metrics/model-file.js';
 import { checkParity, type ParityReport } from '../parity/gate.js';
 import { type PassesResult, runPasses } from '../passes/pass.js';
-import { lossless, normalize } from '../passes/presets.js';
+import { conversion, lossless, normalize } from '../passes/presets.js';
 import { onnxReader } from '../readers/onnx.js';
 import { type OpenedModel, openModel } from '../readers/read-model.js';
 import { inferTypes } from '../runtime/infer-types.js';
@@ -91,11 +91,16 @@ async function rewritten(
   await inferTypes(model, during(options));
   // What is made of the graph is run, whoever asked for it.
   expectSession();
+  let converted: PassesResult = { modified: [], declined: [] };
+  if (!reference.isSource) {
+    step(options, 'arranging what was converted');
+    converted = await runPasses(model, conversion());
+  }
   const unfused = configuration.gpu === undefined ? undefined : copyModel(model);
   step(options, 'rewriting the graph without loss');
   const rewritten = await runPasses(model, lossless());
   const parity = await parityOf(folder, model, { reference, frozen, ...options });
-  return { ...folder, model, reference, frozen, passes: joinPasses(normalized, rewritten), unfused, parity };
+  return { ...folder, model, reference, frozen, passes: joinPasses(normalized, converted, rewritten), unfused, parity };
 }
 
 /**

@@ -27,6 +27,7 @@ import { indexed } from './indexing.js';
 import type { Operation, OperationLowering, OperationTable } from './operation.js';
 import { boolReduction, KERAS, reduction, variance } from './reducing.js';
 import { reshaped, splitAlong, squeezed, stacked } from './shaping.js';
+import { kerasSpatialOperations } from './spatial.js';
 
 function float(operation: Operation, position = 0, name = 'x'): Value {
   return cast(operation.builder, operation.value(position, name), 'float32');
@@ -197,6 +198,7 @@ function position(operator: 'ArgMax' | 'ArgMin'): OperationLowering {
 }
 
 export const kerasOperations: OperationTable = {
+  ...kerasSpatialOperations,
   Abs: unchanged('Abs'),
   Absolute: unchanged('Abs'),
   Add: arithmetic('Add'),

@@ -21,6 +21,7 @@ import {
 import type { Operation, OperationLowering, OperationTable } from './operation.js';
 import { boolReduction, reduction, TENSORFLOW, variance } from './reducing.js';
 import { reshaped, splitAlong, squeezed, stacked } from './shaping.js';
+import { tensorflowSpatialOperations } from './spatial.js';
 
 /** The first argument, whatever a function calls it. */
 function first(operation: Operation): Value {
@@ -87,6 +88,7 @@ const parted: OperationLowering = (operation) => {
 };
 
 export const tensorflowOperations: OperationTable = {
+  ...tensorflowSpatialOperations,
   '__operators__.add': arithmetic('Add', 'x', 'y'),
   '__operators__.getitem': (operation) => {
     return [indexed(operation, operation.value(0, 'tensor'), operation.raw(1, 'slice_spec'))];
