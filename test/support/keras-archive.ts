@@ -51,3 +51,15 @@ export function replaced(json: Json, path: readonly (string | number)[], value: 
   else at[last] = value;
   return copy;
 }
+
+/** The model of one output, whose layer has other settings. */
+export function withSettings(config: Json, output: string, settings: { readonly [name: string]: Json }): Json {
+  const edited = withOneOutput(config, output) as unknown as {
+    config: { layers: { name: string; config: { [name: string]: Json } }[]; output_layers: { [name: string]: Json[] } };
+  };
+  const name = edited.config.output_layers[output]?.[0];
+  const layer = edited.config.layers.find((each) => each.name === name);
+  if (layer === undefined) throw new Error(`there is no layer ${String(name)}`);
+  Object.assign(layer.config, settings);
+  return edited as unknown as Json;
+}

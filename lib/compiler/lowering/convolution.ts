@@ -198,13 +198,10 @@ export function transposedConvolution(
     if (typeof channels === 'number' && channels !== inputs) throw doesNotFit(weights, x);
     const window = slidingWindow(sizes, options);
     const axes = spatial.map((size, axis) => transposedAxis(window, axis, size, options));
-    const attributes = {
-      ...windowAttributes(
-        window,
-        axes.map(({ pads }) => pads),
-      ),
-      output_padding: attribute.ints(axes.map(({ outputPadding }) => outputPadding)),
-    };
+    const pads = axes.map((axis) => axis.pads);
+    const attributes = windowAttributes(window, pads);
+    const beyond = axes.map(({ outputPadding }) => outputPadding);
+    if (beyond.some((count) => count > 0)) attributes.output_padding = attribute.ints(beyond);
     const type = { elementType: elementTypeOf(x), shape: [batch, filters, ...axes.map(({ size }) => size)] };
     const { bias } = options;
     return builder.node('ConvTranspose', bias === undefined ? [first, weights] : [first, weights, bias], type, {

@@ -135,11 +135,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     return from === 'int32' || from === 'int64' ? elementsAt(node, 0) : undefined;
   },
   Concat: (node) => {
-    const parts = node.inputs.map((_, index) =>
-      inputShape(node, index)?.length === 1 ? elementsAt(node, index) : undefined,
-    );
+    // Along the first dimension, row-major elements follow one another whatever the rank.
+    if (node.int('axis') !== 0) return undefined;
     const elements: KnownElement[] = [];
-    for (const part of parts) {
+    for (const index of node.inputs.keys()) {
+      const part = elementsAt(node, index);
       if (part === undefined) return undefined;
       elements.push(...part);
     }

@@ -3,7 +3,7 @@ import type { Dimension, Value } from '../ir/value.js';
 import { elementOf, sizeVector } from './computed-shape.js';
 import { cast } from './elementwise.js';
 import { type GraphBuilder, typeOf } from './graph-builder.js';
-import { dimensionOf, isSameSize, type KnownElement, knownElements, knownNumbers } from './known-elements.js';
+import { dimensionOf, isSameSize, type KnownElement, knownElements, knownNumbers, sizesOf } from './known-elements.js';
 import { LoweringError } from './lowering-error.js';
 import { gather, reshape, type SliceRange, slice, squeeze, unsqueeze } from './rearrange.js';
 import { rankOf, shapeOf, shapeText } from './shape.js';
@@ -112,8 +112,7 @@ function cutRanges(builder: GraphBuilder, x: Value, plan: readonly Step[], ends:
     }
     const stride = ends.strides[entry] ?? 1;
     const start = isSet(ends.masks.begin, entry) ? undefined : { element: begin, vector: ends.begin, entry };
-    const size: KnownElement = { value: x, axis };
-    const reachesEnd = isSet(ends.masks.end, entry) || (stride > 0 && isSameSize(lasts?.[entry], size));
+    const reachesEnd = isSet(ends.masks.end, entry) || (stride > 0 && isEnd(lasts?.[entry], x, axis));
     const end = reachesEnd ? undefined : { element: lasts?.[entry], vector: ends.end, entry };
     const isPlain = [start, end].every((bound) => bound === undefined || typeof bound.element === 'number');
     if (isPlain) {
@@ -164,6 +163,12 @@ function cutOpen(
     builder.int64(ranges.map(({ step }) => step)),
   ];
   return builder.node('Slice', inputs, { elementType, shape });
+}
+
+function isEnd(element: KnownElement, x: Value, axis: number): boolean {
+  const size = sizesOf(x)[axis];
+  if (typeof element === 'number') return typeof size === 'number' && element >= size;
+  return isSameSize(element, size);
 }
 
 function isSet(mask: number, entry: number): boolean {

@@ -29,7 +29,7 @@ export async function readSavedModel(path: string, options: SignatureOptions = {
 
 export const savedModelReader: Reader = {
   name: 'TensorFlow SavedModel',
-  match: (source) => source.entries.includes('saved_model.pb') || isSavedModelFile(source),
+  match: (source) => (source.kind === 'folder' ? source.entries.includes('saved_model.pb') : isSavedModelFile(source)),
   read: (path) => readSavedModel(path),
 };
 

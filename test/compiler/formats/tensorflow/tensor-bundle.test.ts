@@ -10,9 +10,9 @@ import {
 } from '../../../../lib/compiler/formats/tensorflow/protocol/tensorflow_pb.js';
 import { TensorBundle } from '../../../../lib/compiler/formats/tensorflow/tensor-bundle.js';
 import { refusalOf } from '../../../support/refusal.js';
+import { savedModelFixture } from '../../../support/saved-model-fixture.js';
 import { sortedTable, type TableOptions } from '../../../support/sorted-table-writer.js';
 
-const fixtures = join(import.meta.dirname, '../../../fixtures/conversion/savedmodel');
 const folder = mkdtempSync(join(tmpdir(), 'tensor-bundle-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -21,12 +21,12 @@ const prefix = 'variables/variables';
 /** A copy to damage. */
 function copyOf(fixture: string, name: string): string {
   const copy = join(folder, name);
-  cpSync(join(fixtures, fixture), copy, { recursive: true });
+  cpSync(savedModelFixture(fixture), copy, { recursive: true });
   return copy;
 }
 
 test('TensorFlow’s own: names, types, shapes and elements', async () => {
-  const bundle = await TensorBundle.open(join(fixtures, 'module'), prefix);
+  const bundle = await TensorBundle.open(savedModelFixture('module'), prefix);
   expect(bundle.keys).toContain('kernel/.ATTRIBUTES/VARIABLE_VALUE');
   const { dataType, dims, bytes } = bundle.tensor('steps/.ATTRIBUTES/VARIABLE_VALUE');
   expect([dataType, dims, [...bytes]]).toEqual(['int32', [], [3, 0, 0, 0]]);
@@ -35,7 +35,7 @@ test('TensorFlow’s own: names, types, shapes and elements', async () => {
 });
 
 test('a partitioned variable: a part as it lies there, the whole, and a part of the whole', async () => {
-  const bundle = await TensorBundle.open(join(fixtures, 'tf1'), prefix);
+  const bundle = await TensorBundle.open(savedModelFixture('tf1'), prefix);
   const whole = bundle.tensor('layer/parts');
   expect(whole.dims).toEqual([8, 5]);
   const rows = (start: number, length: number) => ({
@@ -109,7 +109,7 @@ describe('refused', () => {
   const bundleOf = (entries: Readonly<Record<string, Uint8Array>>, where = prefix, options: TableOptions = {}) =>
     TensorBundle.of(
       sortedTable(Object.entries(entries), options),
-      new ExternalDataFolder(join(fixtures, 'module')),
+      new ExternalDataFolder(savedModelFixture('module')),
       where,
     );
   const code = async (act: () => unknown) => (await refusalOf(act)).code;

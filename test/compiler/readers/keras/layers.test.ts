@@ -8,7 +8,20 @@ import { readConversionFixture, strayingOutputs } from '../../../support/convers
 const FOLDER = join(import.meta.dirname, '../../../fixtures/conversion/keras');
 
 /** Each model holds many cases, an output each, with what Keras computed: see make.py. */
-describe.each(['core', 'open-sizes', 'merge', 'preprocessing', 'operators', 'topology', 'sequential'])('%s', (name) => {
+describe.each([
+  'core',
+  'open-sizes',
+  'merge',
+  'preprocessing',
+  'operators',
+  'topology',
+  'sequential',
+  'keras2-topology',
+  'keras2-operators',
+  'keras2-recurrent',
+  'masks',
+  'dictionaries',
+])('%s', (name) => {
   test.each(['keras', 'h5'].filter((extension) => existsSync(join(FOLDER, `${name}.${extension}`))))(
     'computes what Keras does, from .%s',
     async (extension) => {

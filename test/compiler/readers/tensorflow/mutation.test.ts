@@ -16,7 +16,7 @@ test.each([
   '500 damaged %s: each is refused with a code or still a model, in bounded memory',
   async (_, seeds) => {
     const report = await mutateAndRead({ seeds, subject, count: 500, seed: 1 });
-  expect(report.failures).toEqual([]);
+    expect(report.failures).toEqual([]);
     const refusals = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
     expect(report.valid + refusals).toBe(500);
     expect(report.valid).toBeGreaterThan(20);

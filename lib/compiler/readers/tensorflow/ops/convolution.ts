@@ -2,6 +2,7 @@
 import type { Value } from '../../../ir/value.js';
 import { convolution, depthwiseConvolution, transposedConvolution } from '../../../lowering/convolution.js';
 import { knownElements } from '../../../lowering/known-elements.js';
+import { rememberConvolution } from '../dilated-convolution.js';
 import type { OpCall, OpTable } from '../op-call.js';
 import { addBias, fused } from './fused.js';
 import { dataFormatOf, paddingOf, spatialEntries } from './windows.js';
@@ -29,11 +30,27 @@ function windowOf(call: OpCall, none: readonly number[]) {
 }
 
 function convolved(call: OpCall, none: readonly number[]): Value {
-  return convolution(call.builder, call.input(0), call.input(1), windowOf(call, none));
+  return withHoles(call, convolution, windowOf(call, none));
 }
 
 function depthwise(call: OpCall): Value {
-  return depthwiseConvolution(call.builder, call.input(0), call.input(1), windowOf(call, [1, 1, 1, 1]));
+  return withHoles(call, depthwiseConvolution, windowOf(call, [1, 1, 1, 1]));
+}
+
+/** A plain convolution, which may turn out to be of one phase of a dilated one. */
+function withHoles(
+  call: OpCall,
+  convolve: typeof convolution | typeof depthwiseConvolution,
+  window: ReturnType<typeof windowOf>,
+): Value {
+  const { builder } = call;
+  const [x, kernel] = [call.input(0), call.input(1)];
+  const result = convolve(builder, x, kernel, window);
+  const isPlain = window.padding === 'valid' && [...window.strides, ...window.dilations].every((step) => step === 1);
+  if (!isPlain || window.dataFormat !== 'channels_last') return result;
+  return rememberConvolution(result, x, kernel, (space, dilations, padding) => {
+    return convolve(builder, space, kernel, { ...window, dilations, padding });
+  });
 }
 
 /** The result's sizes come first, then the kernel, then what is convolved: it is the gradient of a convolution. */

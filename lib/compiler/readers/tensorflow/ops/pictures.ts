@@ -7,8 +7,10 @@ import { knownNumbers } from '../../../lowering/known-elements.js';
 import { type PadMode, type PadOptions, pad, padByVector, type Widths } from '../../../lowering/padding.js';
 import { reshape, transpose } from '../../../lowering/rearrange.js';
 import { type Interpolation, resize } from '../../../lowering/resize.js';
-import { rankOf } from '../../../lowering/shape.js';
+import { rankOf, shapeOf } from '../../../lowering/shape.js';
+import { dilatedConvolution, rememberSpace } from '../dilated-convolution.js';
 import type { OpCall, OpLowering, OpTable } from '../op-call.js';
+import { unwritten } from '../unwritten.js';
 import { perPart } from './per-part.js';
 import { dataFormatOf, paddingOf, spatialEntries } from './windows.js';
 
@@ -33,8 +35,11 @@ const resized = (interpolation: Interpolation): OpLowering => {
 };
 
 export const PICTURE_OPS: OpTable = {
-  BatchToSpaceND: (call) =>
-    batchToSpace(call.builder, call.input(0), call.numbers(1, 'block shape'), pairs(call, 2, 'crops')),
+  BatchToSpaceND: (call) => {
+    const convolution = dilatedConvolution(call);
+    if (convolution !== undefined) return convolution;
+    return batchToSpace(call.builder, call.input(0), call.numbers(1, 'block shape'), pairs(call, 2, 'crops'));
+  },
   DepthToSpace: (call) =>
     depthToSpace(call.builder, call.input(0), call.attributes.int('block_size'), dataFormatOf(call)),
   ExtractImagePatches: (call) => {
@@ -51,10 +56,47 @@ export const PICTURE_OPS: OpTable = {
   ResizeBicubic: resized('bicubic'),
   ResizeBilinear: resized('bilinear'),
   ResizeNearestNeighbor: resized('nearest'),
-  SpaceToBatchND: (call) =>
-    spaceToBatch(call.builder, call.input(0), call.numbers(1, 'block shape'), pairs(call, 2, 'paddings')),
+  /** As tf.image.resize calls it: the whole picture, brought to its size by a kernel. */
+  ScaleAndTranslate: (call) => {
+    const interpolation = KERNELS[call.attributes.string('kernel_type', 'lanczos3')];
+    if (interpolation === undefined || call.numbers(3, 'translation').some((distance) => distance !== 0)) {
+      throw call.refuse('OP_VALUES', 'moves pictures, or has an unknown kernel', 'Resize with tf.image.resize.');
+    }
+    const x = cast(call.builder, call.input(0), 'float32');
+    const antialias = call.attributes.bool('antialias', true);
+    return resize(
+      call.builder,
+      x,
+      { sizes: call.numbers(1, 'size') },
+      { interpolation, antialias, halfPixelCenters: true },
+    );
+  },
+  SpaceToBatchND: (call) => {
+    const [x, blocks, paddings] = [call.input(0), call.numbers(1, 'block shape'), call.input(2)];
+    const isKnown =
+      knownNumbers(paddings) !== undefined &&
+      shapeOf(x)
+        .slice(1)
+        .every((size) => typeof size === 'number');
+    const batches = isKnown
+      ? spaceToBatch(call.builder, x, blocks, pairs(call, 2, 'paddings'))
+      : unwritten(call, 'cuts pictures whose sizes are open into blocks', {
+          elementType: elementTypeOf(x),
+          shape: shapeOf(x).map((size, axis) => (axis <= blocks.length ? undefined : size)),
+        });
+    return rememberSpace(batches, { x, blocks, paddings });
+  },
   SpaceToDepth: (call) =>
     spaceToDepth(call.builder, call.input(0), call.attributes.int('block_size'), dataFormatOf(call)),
+};
+
+const KERNELS: Readonly<Record<string, Interpolation>> = {
+  gaussian: 'gaussian',
+  keyscubic: 'bicubic',
+  lanczos3: 'lanczos3',
+  lanczos5: 'lanczos5',
+  mitchellcubic: 'mitchellcubic',
+  triangle: 'bilinear',
 };
 
 function mirrorMode(call: OpCall): PadMode {
