@@ -3,6 +3,7 @@ import type { LayerLowering, LayerTable } from './layer.js';
 import { activationLayers } from './layers/activation.js';
 import { attentionLayers } from './layers/attention.js';
 import { convolutionLayers } from './layers/convolution.js';
+import { convolutionalRecurrentLayers } from './layers/convolutional-recurrent.js';
 import { coreLayers } from './layers/core.js';
 import { embeddingLayers } from './layers/embedding.js';
 import { mergeLayers } from './layers/merge.js';
@@ -20,6 +21,7 @@ const layers: LayerTable = {
   ...activationLayers,
   ...attentionLayers,
   ...convolutionLayers,
+  ...convolutionalRecurrentLayers,
   ...coreLayers,
   ...embeddingLayers,
   ...mergeLayers,

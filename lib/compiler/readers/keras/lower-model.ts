@@ -120,6 +120,12 @@ class ModelLowering {
     }
     const lowering = layerLowering(className);
     if (lowering === undefined) throw unknownLayer(config);
+    if (config.object('dtype')?.className.includes('Quantized')) {
+      throw config.refuse(
+        'dtype',
+        'Save the model in float32, before quantize(), and let `cdk-onnx optimize` make it small.',
+      );
+    }
     return atPlace(config.describes, () =>
       lowering({
         builder: this.#builder,

@@ -230,6 +230,24 @@ describe('Transposes that follow one another', () => {
   });
 });
 
+it('one value in three orders settles', async () => {
+  const network = new ChannelsLastNetwork();
+  const { builder } = network;
+  const row = network.input('row', [1, 1, 2]);
+  const x = network.convolution(network.input('x', [3, 4, 5, 2]), 2);
+  const column = builder.node(
+    'Conv',
+    [transpose(builder, row, [0, 2, 1]), network.random([3, 2, 1])],
+    float([1, 3, 1]),
+  );
+  const model = builder.finish([
+    { name: 'y', value: network.convolution(binary(builder, 'Mul', x, row), 2) },
+    { name: 'z', value: unary(builder, 'Neg', transpose(builder, column, [0, 2, 1])) },
+  ]);
+  await push(model);
+  expect((await runPasses(model, [pushTransposes()])).modified).toEqual([]);
+});
+
 it('products of matrices take transposed operands', async () => {
   const network = new ChannelsLastNetwork();
   const { builder } = network;
