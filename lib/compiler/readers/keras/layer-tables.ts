@@ -47,7 +47,9 @@ export function operationLowering(
   if (className !== 'TFOpLambda' && className !== 'SlicingOpLambda') {
     return Object.hasOwn(kerasOperations, className) ? kerasOperations[className] : undefined;
   }
-  // Some have two names.
-  const name = String(config.function).replace(/^compat\.v1\./, '');
-  return Object.hasOwn(tensorflowOperations, name) ? tensorflowOperations[name] : undefined;
+  // Some have two names; others are another function in version 1.
+  const full = String(config.function);
+  const names = [full, full.replace(/^compat\.v1\./, '')];
+  const name = names.find((each) => Object.hasOwn(tensorflowOperations, each));
+  return name === undefined ? undefined : tensorflowOperations[name];
 }
