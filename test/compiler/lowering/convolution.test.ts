@@ -68,7 +68,7 @@ describe('a convolution', () => {
         expect(fromOrt(y).dims[1]).toBe(Math.ceil(size / stride));
         expect(fromOrt(other).numbers()).toEqual(fromOrt(y).numbers());
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 

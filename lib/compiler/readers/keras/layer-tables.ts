@@ -49,8 +49,9 @@ export function operationLowering(
   if (className !== 'TFOpLambda' && className !== 'SlicingOpLambda') {
     return Object.hasOwn(kerasOperations, className) ? kerasOperations[className] : undefined;
   }
-  // Some have two names.
-  const own = String(config.function);
-  const name = [own, own.replace(/^compat\.v1\./, '')].find((each) => Object.hasOwn(tensorflowOperations, each));
+  // Some have two names; others are another function in version 1.
+  const full = String(config.function);
+  const names = [full, full.replace(/^compat\.v1\./, '')];
+  const name = names.find((each) => Object.hasOwn(tensorflowOperations, each));
   return name === undefined ? undefined : tensorflowOperations[name];
 }

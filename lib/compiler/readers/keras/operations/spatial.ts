@@ -7,7 +7,7 @@ import { elementTypeOf } from '../../../lowering/graph-builder.js';
 import { type PadMode, pad, type Widths } from '../../../lowering/padding.js';
 import { adaptivePool, type PoolKind, pool } from '../../../lowering/pooling.js';
 import { slice } from '../../../lowering/rearrange.js';
-import { type Interpolation, resize } from '../../../lowering/resize.js';
+import { type Interpolation, type ResizeOptions, resize } from '../../../lowering/resize.js';
 import { rankOf, requiredSize } from '../../../lowering/shape.js';
 import { INTERPOLATIONS, resizedPicture } from '../layers/resizing.js';
 import { dataFormatOf, paddingOf, pictureAxes } from '../layers/spatial.js';
@@ -229,26 +229,39 @@ function tensorflowPooled(kind: PoolKind): OperationLowering {
   };
 }
 
+/** tf.image.resize, which counts pixels from their centers, or a function of version 1 for one interpolation. */
 function tensorflowResized(fixed: Interpolation | undefined): OperationLowering {
   return (operation) => {
-    const { builder } = operation;
-    const x = operation.value(0, 'images');
-    const name = fixed ?? operation.string(2, 'method', 'bilinear').toLowerCase();
+    if (fixed !== undefined) {
+      return resizedTo(operation, fixed, {
+        alignCorners: operation.boolean(2, 'align_corners', false),
+        halfPixelCenters: operation.raw(BY_NAME, 'half_pixel_centers') === true,
+      });
+    }
+    const name = operation.string(2, 'method', 'bilinear').toLowerCase();
     const interpolation = INTERPOLATIONS.find((each) => each === name);
     if (interpolation === undefined) throw operation.refuse(`its method is '${name}'`);
-    if (operation.raw(BY_NAME, 'preserve_aspect_ratio') === true) throw operation.refuse('it keeps the aspect ratio');
-    const [height = 0, width = 0] = operation.integers(1, 'size') ?? [];
-    const picture = interpolation === 'nearest' || elementTypeOf(x) === 'float32' ? x : cast(builder, x, 'float32');
-    // The functions of version 1 say where pixels lie; tf.image.resize counts from their centers.
-    const options =
-      fixed === undefined
-        ? { halfPixelCenters: true, antialias: operation.raw(BY_NAME, 'antialias') === true }
-        : {
-            alignCorners: operation.boolean(2, 'align_corners', false),
-            halfPixelCenters: operation.raw(BY_NAME, 'half_pixel_centers') === true,
-          };
-    return [resize(builder, picture, { sizes: [height, width] }, { ...options, interpolation })];
+    const antialias = operation.raw(BY_NAME, 'antialias') === true;
+    return resizedTo(operation, interpolation, { halfPixelCenters: true, antialias });
   };
+}
+
+function resizedTo(operation: Operation, interpolation: Interpolation, options: ResizeOptions): readonly Value[] {
+  if (operation.raw(BY_NAME, 'preserve_aspect_ratio') === true) throw operation.refuse('it keeps the aspect ratio');
+  const { builder } = operation;
+  const x = operation.value(0, 'images');
+  const [height = 0, width = 0] = operation.integers(1, 'size') ?? [];
+  const picture = interpolation === 'nearest' || elementTypeOf(x) === 'float32' ? x : cast(builder, x, 'float32');
+  return [resize(builder, picture, { sizes: [height, width] }, { ...options, interpolation })];
+}
+
+/** tf.compat.v1.image.resize counts pixels from their corners, and its methods were numbers once. */
+function tensorflowResizedBefore2(operation: Operation): readonly Value[] {
+  const method = operation.raw(2, 'method') ?? 0;
+  const name = typeof method === 'number' ? ['bilinear', 'nearest', 'bicubic', 'area'][method] : method;
+  const interpolation = (['bilinear', 'nearest', 'bicubic', 'area'] as const).find((each) => each === name);
+  if (interpolation === undefined) throw operation.refuse(`its method is ${JSON.stringify(method)}`);
+  return resizedTo(operation, interpolation, { alignCorners: operation.boolean(3, 'align_corners', false) });
 }
 
 function tensorflowRegrouped(lower: typeof depthToSpace): OperationLowering {
@@ -268,8 +281,10 @@ const tensorflowPatches: OperationLowering = (operation) => {
 };
 
 export const tensorflowSpatialOperations: OperationTable = {
+  'compat.v1.image.resize': tensorflowResizedBefore2,
   'compat.v1.image.resize_bicubic': tensorflowResized('bicubic'),
   'compat.v1.image.resize_bilinear': tensorflowResized('bilinear'),
+  'compat.v1.image.resize_images': tensorflowResizedBefore2,
   'compat.v1.image.resize_nearest_neighbor': tensorflowResized('nearest'),
   'compat.v1.pad': padded,
   'image.extract_patches': tensorflowPatches,
