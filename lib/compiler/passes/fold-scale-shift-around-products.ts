@@ -100,7 +100,9 @@ function chainBefore(linear: LinearNode, graph: Graph): Chain {
     nodes.push(node);
     [value, reader] = [affine.data, node];
   }
-  return { nodes, total };
+  // One number goes into the weights anyway, once it is known that it is not part of a GELU.
+  const isScalar = total?.scale.length === 1 && total.shift.every((value) => value === 0);
+  return isScalar ? { nodes: [], total: undefined } : { nodes, total };
 }
 
 /** Whether the constant may give its data more axes or more channels, which a product would not see any more. */

@@ -32,6 +32,8 @@ interface PerChannel {
   readonly data: Value;
   readonly scale: Float64Array;
   readonly shift: Float64Array;
+  /** Whether they may differ between channels. */
+  readonly differs: boolean;
 }
 
 function fuse(model: Model, graph: Graph, first: Node): boolean {
@@ -44,7 +46,7 @@ function fuse(model: Model, graph: Graph, first: Node): boolean {
     nodes.push(node);
   }
   const last = nodes.at(-1);
-  if (total === undefined || last === undefined || nodes.length < 2) return false;
+  if (total === undefined || last === undefined || nodes.length < 2 || !total.differs) return false;
   const { scale, shift } = total;
   if (![scale, shift].every((vector) => Float32Array.from(vector).every(Number.isFinite))) return false;
   const constant = (name: string, numbers: ArrayLike<number>) =>
@@ -71,6 +73,7 @@ function fuse(model: Model, graph: Graph, first: Node): boolean {
 function compose(first: PerChannel, second: PerChannel): PerChannel {
   return {
     data: first.data,
+    differs: first.differs || second.differs,
     scale: first.scale.map((value, channel) => value * (second.scale[channel] ?? 1)),
     shift: first.shift.map((value, channel) => value * (second.scale[channel] ?? 1) + (second.shift[channel] ?? 0)),
   };
@@ -96,17 +99,18 @@ function perChannelOf(node: Node, data: Value | undefined): PerChannel | undefin
     (_, channel) => numbers[constant.count === 1 ? 0 : channel] ?? 0,
   );
   const [zeros, ones] = [new Float64Array(channels), new Float64Array(channels).fill(1)];
+  const known = { data: value, differs: constant.count > 1 };
   switch (node.opType) {
     case 'Mul':
-      return { data: value, scale: vector, shift: zeros };
+      return { ...known, scale: vector, shift: zeros };
     case 'Div':
-      return { data: value, scale: vector.map((number) => 1 / number), shift: zeros };
+      return { ...known, scale: vector.map((number) => 1 / number), shift: zeros };
     case 'Add':
-      return { data: value, scale: ones, shift: vector };
+      return { ...known, scale: ones, shift: vector };
     default:
       return position === 1
-        ? { data: value, scale: ones, shift: vector.map((number) => -number) }
-        : { data: value, scale: ones.map(() => -1), shift: vector };
+        ? { ...known, scale: ones, shift: vector.map((number) => -number) }
+        : { ...known, scale: ones.map(() => -1), shift: vector };
   }
 }
 
@@ -114,11 +118,11 @@ function batchNormalizationOf(node: Node, data: Value | undefined): PerChannel |
   const value = node.input(0);
   if (value === undefined || (data !== undefined && value !== data)) return undefined;
   const folded = foldedBatchNormalization(node);
-  return folded === undefined ? undefined : { data: value, ...folded };
+  return folded === undefined ? undefined : { data: value, differs: true, ...folded };
 }
 
 /** What a BatchNormalization for inference multiplies by and adds, where that is constant float32. */
-export function foldedBatchNormalization(node: Node): Omit<PerChannel, 'data'> | undefined {
+export function foldedBatchNormalization(node: Node): Pick<PerChannel, 'scale' | 'shift'> | undefined {
   if (node.int('training_mode', 0) === 1 || node.outputs.length > 1) return undefined;
   const vectors = [1, 2, 3, 4].map((index) => {
     const tensor = node.constantInput(index);

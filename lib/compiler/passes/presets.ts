@@ -59,12 +59,13 @@ function settleLayout(): PassLoop {
 export function conversion(): readonly (Pass | PassLoop)[] {
   return [
     settleConstants(),
+    // Where channels are last still, a dense layer's neighbours stand beside it.
+    foldScaleShiftAroundProducts(),
     staticPadding(),
     settleLayout(),
     mergePadding(),
+    // What goes into those behind is left to `lossless`, which looks for activations first that are spelled out.
     foldScaleShiftIntoProducer(),
-    foldScaleShiftIntoConsumers(),
-    foldScaleShiftAroundProducts(),
     fuseBatchNormalization(),
     fuseGlobalAveragePool(),
     mergeReshapes(),

@@ -50,7 +50,8 @@ export function chooseSides(region: Region): { readonly sides: Sides; readonly w
 
 function isLess(a: Cost, b: Cost): boolean {
   const fewer = Math.round((a.transposes - b.transposes) * RESHAPES_A_TRANSPOSE);
-  return fewer !== 0 ? fewer < 0 : a.elements < b.elements;
+  if (fewer !== 0) return fewer < 0;
+  return a.elements === b.elements ? a.dislikes < b.dislikes : a.elements < b.elements;
 }
 
 /** A Transpose that moves nothing becomes a Reshape, which is nearly free. */

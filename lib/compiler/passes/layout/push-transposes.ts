@@ -40,11 +40,13 @@ function run(model: Model): PassResult {
   const declined: string[] = [];
   let modified = false;
   forEachGraph(model.graph, (graph) => {
-    modified = joinTransposes(graph) || modified;
-    for (let round = 0; round < MAXIMUM_ROUNDS && pushOnce(model, graph); round++) modified = true;
-    modified = reshapeInPlaceOfTranspose(model, graph) || modified;
-    modified = joinGathers(model, graph) || modified;
-    modified = joinTransposes(graph) || modified;
+    for (let round = 0; round < MAXIMUM_ROUNDS; round++) {
+      const changes = [joinTransposes(graph), pushOnce(model, graph)];
+      if (changes.includes(true)) modified = true;
+      // Only then: a Transpose can be joined with others, a Reshape cannot.
+      else if (reshapeInPlaceOfTranspose(model, graph) || joinGathers(model, graph)) modified = true;
+      else break;
+    }
     declined.push(...graph.nodes.flatMap((node) => whyItStays(graph, node) ?? []));
   });
   return { modified, declined };

@@ -125,6 +125,9 @@ export class Region {
       this.#fix(node, reordering);
       return;
     }
+    // A value whose every axis has size 1 is read as it is in any order: its side says nothing of the node's.
+    const orders = port.kind === 'input' ? reordering.inputs : reordering.outputs;
+    if (orders[port.index] === undefined) return;
     this.movables.set(node, { side: placement.side, reordering });
     const linked: [Value | undefined, Order | undefined][] = [
       ...node.inputs.map((each, index) => [each, reordering.inputs[index]] as [Value | undefined, Order | undefined]),

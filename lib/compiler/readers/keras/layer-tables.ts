@@ -50,6 +50,7 @@ export function operationLowering(
     return Object.hasOwn(kerasOperations, className) ? kerasOperations[className] : undefined;
   }
   // Some have two names.
-  const name = String(config.function).replace(/^compat\.v1\./, '');
-  return Object.hasOwn(tensorflowOperations, name) ? tensorflowOperations[name] : undefined;
+  const own = String(config.function);
+  const name = [own, own.replace(/^compat\.v1\./, '')].find((each) => Object.hasOwn(tensorflowOperations, each));
+  return name === undefined ? undefined : tensorflowOperations[name];
 }

@@ -7,23 +7,36 @@ import { foldConstants } from '../../../../lib/compiler/passes/fold-constants.js
 import { pushTransposes } from '../../../../lib/compiler/passes/layout/push-transposes.js';
 import { runPasses } from '../../../../lib/compiler/passes/pass.js';
 import { removeDeadNodes } from '../../../../lib/compiler/passes/remove-dead-nodes.js';
-import { largestRelativeDifference, toOrtFeeds } from '../../../support/compare-outputs.js';
+import { expectEqualOutputs, largestRelativeDifference, toOrtFeeds } from '../../../support/compare-outputs.js';
 import { countTransposes } from '../../../support/count-transposes.js';
 import { optimizedModel } from '../../../support/optimized-graph.js';
 import { randomGraphs } from '../../../support/random-graph.js';
 import { runModel } from '../../../support/run-model.js';
+
+/** Operators whose sums may be taken in another order. */
+const SUMMING = [
+  'GlobalAveragePool',
+  'MatMul',
+  'Gemm',
+  'ReduceMean',
+  'ReduceSum',
+  'Softmax',
+  'LogSoftmax',
+  'BatchNormalization',
+];
 
 const options = { opsets: [18], channelsLast: true, maximumOperations: 16 } as const;
 
 it('random channels-last graphs compute the same with no more Transposes, and a second time changes nothing', {
   timeout: 240_000,
 }, async () => {
-  let [before, after, changed] = [0, 0, 0];
+  let [before, after, changed, exact] = [0, 0, 0, 0];
   await fc.assert(
     fc.asyncProperty(randomGraphs(options), async (recipe) => {
       const { model, feeds } = recipe.build();
       const bytes = modelToBytes(model);
       const expected = await runModel(bytes, toOrtFeeds(feeds));
+      const rounds = model.graph.nodes.some((node) => node.is(...SUMMING));
       const count = countTransposes(model);
       const { modified } = await runPasses(model, [pushTransposes()]);
       validate(model);
@@ -31,7 +44,11 @@ it('random channels-last graphs compute the same with no more Transposes, and a 
       if (modified.length === 0) expect(Buffer.compare(result, bytes)).toBe(0);
       expect(countTransposes(model)).toBeLessThanOrEqual(count);
       const actual = await runModel(result, toOrtFeeds(feeds));
-      expect(largestRelativeDifference(actual, expected)).toBeLessThan(1e-6);
+      if (rounds) expect(largestRelativeDifference(actual, expected)).toBeLessThan(1e-5);
+      else {
+        expectEqualOutputs(actual, expected);
+        exact++;
+      }
       expect((await runPasses(model, [pushTransposes()])).modified).toEqual([]);
       before += count;
       after += countTransposes(model);
@@ -40,6 +57,7 @@ it('random channels-last graphs compute the same with no more Transposes, and a 
     { seed: 21, numRuns: 400 },
   );
   expect(changed).toBeGreaterThan(200);
+  expect(exact).toBeGreaterThan(40);
   expect(after).toBeLessThan(before / 2);
 });
 

@@ -186,6 +186,26 @@ describe('constants', () => {
   });
 });
 
+it('quantized weights are transposed once and for all, with their scales', async () => {
+  const network = new ChannelsLastNetwork();
+  const { builder } = network;
+  const kernel = builder.constant(
+    Tensor.fromNumbers(
+      'int8',
+      [3, 2, 2, 4],
+      Int8Array.from({ length: 48 }, (_, index) => index - 20),
+    ),
+  );
+  const scales = builder.floats([0.1, 0.2, 0.3]);
+  const attributes = { axis: attribute.int(0) };
+  const weights = builder.node('DequantizeLinear', [kernel, scales], float([3, 2, 2, 4]), { attributes });
+  const first = toChannelsFirst(builder, network.input('x', IMAGE));
+  const conv = builder.node('Conv', [first, transpose(builder, weights, [0, 3, 1, 2])], float([2, 3, 5, 4]));
+  const result = transpose(builder, conv, [0, 2, 3, 1]);
+  const { before, after } = await push(builder.finish([{ name: 'y', value: result }]));
+  expect([before, after]).toEqual([3, 2]);
+});
+
 describe('Transposes that follow one another', () => {
   it('become one, or none', async () => {
     const network = new ChannelsLastNetwork();
@@ -228,6 +248,24 @@ describe('Transposes that follow one another', () => {
     const both = transpose(builder, x, [1, 0, 2, 3]);
     expect((await push(builder.finish([{ name: 'y', value: both }]))).after).toBe(1);
   });
+});
+
+it('one value in three orders settles', async () => {
+  const network = new ChannelsLastNetwork();
+  const { builder } = network;
+  const row = network.input('row', [1, 1, 2]);
+  const x = network.convolution(network.input('x', [3, 4, 5, 2]), 2);
+  const column = builder.node(
+    'Conv',
+    [transpose(builder, row, [0, 2, 1]), network.random([3, 2, 1])],
+    float([1, 3, 1]),
+  );
+  const model = builder.finish([
+    { name: 'y', value: network.convolution(binary(builder, 'Mul', x, row), 2) },
+    { name: 'z', value: unary(builder, 'Neg', transpose(builder, column, [0, 2, 1])) },
+  ]);
+  await push(model);
+  expect((await runPasses(model, [pushTransposes()])).modified).toEqual([]);
 });
 
 it('products of matrices take transposed operands', async () => {

@@ -20,6 +20,7 @@ describe.each([
   'keras2-operators',
   'keras2-recurrent',
   'masks',
+  'keras2-masks',
   'dictionaries',
 ])('%s', (name) => {
   test.each(['keras', 'h5'].filter((extension) => existsSync(join(FOLDER, `${name}.${extension}`))))(

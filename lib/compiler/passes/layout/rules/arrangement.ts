@@ -13,6 +13,7 @@ export const transpose: Rule = (node, port, order) => {
   return {
     inputs: port.kind === 'input' ? [order] : [],
     outputs: port.kind === 'output' ? [order] : [],
+    reluctant: true,
     apply: () => void node.attributes.set('perm', attribute.ints(changed)),
   };
 };
@@ -29,6 +30,7 @@ export const shape: Rule = (node, port, order) => {
   return {
     inputs: [order],
     outputs: [],
+    reluctant: true,
     apply(rewriter) {
       node.attributes.delete('start');
       node.attributes.delete('end');

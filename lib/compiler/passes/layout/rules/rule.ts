@@ -21,7 +21,7 @@ export interface Reordering {
   readonly outputs: readonly (Order | undefined)[];
   /** Transposes that onnxruntime makes inside of the node, as it is and once it is changed. Default none. */
   readonly hidden?: { readonly before: number; readonly after: number };
-  /** Not worth it for its own sake: the changed node is another operator, which may be slower. */
+  /** Not worth it for its own sake: the changed node is another operator, or needs others beside it. */
   readonly reluctant?: boolean;
   /** Changes attributes and constants; reordered inputs and outputs are not its business. */
   apply(rewriter: Rewriter): void;
