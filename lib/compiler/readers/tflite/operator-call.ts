@@ -1,7 +1,7 @@
 /** One operator of a file, as the tables that lower it see it: its inputs as values, its options, its outputs' declarations. */
 import type { TfliteOperator, TfliteTensor } from '../../formats/tflite/model.js';
 import { type OptionsName, type OptionsOf, optionsAs } from '../../formats/tflite/options.js';
-import type { ElementType } from '../../ir/element-type.js';
+import { type ElementType, isFloatingPoint } from '../../ir/element-type.js';
 import type { Dimension, Value } from '../../ir/value.js';
 import type { GraphBuilder } from '../../lowering/graph-builder.js';
 import { ReaderError } from '../reader-error.js';
@@ -61,6 +61,14 @@ export class OperatorCall {
   input(index: number): Value {
     const tensor = this.inputTensor(index);
     return this.movesStored ? this.scope.stored(tensor) : this.scope.real(tensor);
+  }
+
+  /** @throws ReaderError ELEMENT_TYPE for integers that stand for nothing else */
+  floatInput(index: number): Value {
+    const value = this.input(index);
+    const { elementType } = value;
+    if (elementType !== undefined && isFloatingPoint(elementType)) return value;
+    throw this.error('ELEMENT_TYPE', `takes input ${index} of type ${elementType}`);
   }
 
   /** An input that is integers: sizes, positions. As they are stored. */
@@ -126,9 +134,14 @@ export class OperatorCall {
       this.#bounds = bounds;
       return x;
     }
-    const result = applyActivation(this.builder, x, activation);
+    // Bounds below zero fit no number without a sign.
+    const fits = x.elementType?.startsWith('u') !== true;
+    const result = fits ? applyActivation(this.builder, x, activation) : undefined;
     if (result !== undefined) return result;
-    throw this.error('ACTIVATION_UNSUPPORTED', `has the fused activation ${activation}, which is not known`);
+    throw this.error(
+      'ACTIVATION_UNSUPPORTED',
+      `has the fused activation ${activation}, which is not known of ${x.elementType}`,
+    );
   }
 
   /** Of the fused activation, for the stored numbers. */
