@@ -1,7 +1,9 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { afterAll, describe, expect, test } from 'vitest';
+import { SavedModelSchema } from '../../../../lib/compiler/formats/tensorflow/protocol/tensorflow_pb.js';
 import {
   type FrozenSavedModel,
   readFrozenSavedModel,
@@ -127,6 +129,23 @@ describe('refused', () => {
     cpSync(join(savedModelFixture('shards'), 'variables'), join(mixed, 'variables'), { recursive: true });
     expect((await refusal(mixed)).code).toBe('VARIABLE_MISSING');
   });
+});
+
+test('without a node that restores, variables are found by their names', async () => {
+  const nameless = join(temporary, 'nameless');
+  cpSync(savedModelFixture('shards'), nameless, { recursive: true });
+  const file = join(nameless, 'saved_model.pb');
+  const model = fromBinary(SavedModelSchema, readFileSync(file));
+  const [graph] = model.metaGraphs;
+  expect(graph?.saverDef?.restoreOpName).not.toBe('');
+  delete graph?.saverDef;
+  writeFileSync(file, toBinary(SavedModelSchema, model));
+  const [found, expected] = await Promise.all(
+    [nameless, savedModelFixture('shards')].map((path) => readFrozenSavedModel(path)),
+  );
+  for (const name of ['a', 'b']) {
+    expect(found && constantOf(found, name)?.bytes).toEqual(expected && constantOf(expected, name)?.bytes);
+  }
 });
 
 test('nothing is read of a variable until its elements are asked for', async () => {
