@@ -2,13 +2,12 @@
 import type { ModelSource } from './source.js';
 
 export interface RefusedFormat {
-  /** A clause: "TensorFlow Lite models are not supported yet", "this is a GIF picture, not a model". */
+  /** A clause: "Core ML models are not supported", "this is a GIF picture, not a model". */
   readonly refusal: string;
   readonly advice: string;
   readonly matches: (source: ModelSource) => boolean;
 }
 
-const CONVERT = 'Convert it to ONNX first';
 const NO_MODEL = 'Name the model file itself.';
 
 const latin1 = new TextDecoder('latin1');
@@ -69,11 +68,6 @@ export const refusedFormats: readonly RefusedFormat[] = [
     refusal: 'Core ML models are not supported',
     advice: 'Core ML models run on Apple systems only: export the original model to ONNX.',
     matches: ({ head }) => head[0] === 0x08 && head[2] === 0x12 && isNestedMessage(head, 3),
-  },
-  {
-    refusal: 'TensorFlow.js models are not supported yet',
-    advice: `${CONVERT} (tf2onnx --tfjs).`,
-    matches: ({ head }) => isJson(head) && /"(modelTopology|weightsManifest)"/.test(latin1.decode(head)),
   },
   {
     refusal: 'this is a weights manifest of TensorFlow.js, weights without a model topology',
