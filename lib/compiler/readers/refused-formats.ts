@@ -2,7 +2,7 @@
 import type { ModelSource } from './source.js';
 
 export interface RefusedFormat {
-  /** A clause: "TensorFlow Lite models are not supported yet", "this is a GIF picture, not a model". */
+  /** A clause: "Core ML models are not supported", "this is a GIF picture, not a model". */
   readonly refusal: string;
   readonly advice: string;
   readonly matches: (source: ModelSource) => boolean;
