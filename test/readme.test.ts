@@ -1,7 +1,7 @@
 /** What README says is run: its commands, its model.json, its stack, its requests to the local endpoint. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,10 +45,11 @@ describe('README', () => {
 
   it('has commands that run', async () => {
     const lines = commands('npx cdk-onnx');
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(3);
     for (const line of lines) await cli(line);
     const manifest = JSON.parse(readFileSync(join(project, 'artifacts/upside-down/manifest.json'), 'utf8'));
     expect(manifestSchema.parse(manifest).name).toBe('upside-down');
+    expect(existsSync(join(project, 'upscaler.onnx'))).toBe(true);
   });
 
   it('has a stack that synthesizes, each model a layer and routes', async () => {

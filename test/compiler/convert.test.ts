@@ -1,28 +1,184 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+/** From a source of any format to a file or an artifact, held against what the source computed. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { convertModel } from '../../lib/compiler/convert.js';
+import { prepareModel } from '../../lib/compiler/build/prepare.js';
+import { buildArtifact } from '../../lib/compiler/build.js';
+import { comparableModel } from '../../lib/compiler/comparison/comparable-model.js';
+import { type Converted, type ConvertOptions, convertModel } from '../../lib/compiler/convert.js';
+import type { Bisection } from '../../lib/compiler/parity/bisect.js';
+import { copyParityFile } from '../support/parity-file.js';
 import { realModels } from '../support/real-models.js';
+import { refusalOf } from '../support/refusal.js';
+import { zipFolder } from '../support/zip-folder.js';
 
-let folder: string;
+const FIXTURES = join(import.meta.dirname, '../fixtures/conversion');
+const KERAS = join(FIXTURES, 'parity/small.keras');
+const SAMPLES = join(FIXTURES, 'parity/small.parity.npz');
+const SAVED_MODEL = join(FIXTURES, 'savedmodel/keras3');
+
+let root: string;
+let temporary: string;
+let before: string | undefined;
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-convert-'));
+  root = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-convert-'));
+  temporary = join(root, 'tmp');
+  mkdirSync(temporary);
+  before = process.env.TMPDIR;
+  process.env.TMPDIR = temporary;
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => {
+  if (before === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = before;
+  rmSync(root, { recursive: true });
+});
+/** What Node's loader of TypeScript caches is no concern of ours. */
+const leftBehind = () => readdirSync(temporary).filter((name) => name.startsWith('cdk-onnx'));
+
+const convert = (source: string, options: Partial<ConvertOptions> = {}): Promise<Converted> =>
+  convertModel({ source, out: join(root, 'model.onnx'), signal: new AbortController().signal, ...options });
+
+/** A recording that a model cannot meet: `change` is done to one of its arrays. */
+function spoiled(array: string, change: (data: Float32Array) => void): Promise<string> {
+  return copyParityFile(SAMPLES, join(root, `${array.replace('/', '-')}.npz`), (name, data) => {
+    if (name === array) change(data as Float32Array);
+  });
+}
+
+describe('a Keras model', () => {
+  test('is what Keras computed, output by output and layer by layer', async () => {
+    const { source, parity, bisection, operators, signature } = await convert(KERAS, { check: SAMPLES, bisect: true });
+    expect(source.format).toBe('Keras');
+    expect(signature.inputs).toEqual([
+      { name: 'picture', dataType: 'float32', shape: ['N', 8, 8, 3] },
+      { name: 'hint', dataType: 'float32', shape: ['N', 3] },
+    ]);
+    expect(parity?.outputs.map(({ output }) => output)).toEqual(['classes', 'score']);
+    for (const { relativeError } of [...(parity?.outputs ?? []), ...(bisection?.layers ?? [])]) {
+      expect(relativeError).toBeLessThan(1e-5);
+    }
+    expect(bisection?.layers.map(({ layer }) => layer).sort()).toEqual([
+      'classes',
+      'depthwise',
+      'hint_dense',
+      'join',
+      'pool',
+      'score',
+    ]);
+    expect(bisection?.notFound).toEqual(['dropout', 'hint', 'picture']);
+    // Channels first from the input's Transpose on, and normalization folded into the convolution.
+    expect(operators).not.toHaveProperty('BatchNormalization');
+    expect(operators.Transpose ?? 0).toBeLessThanOrEqual(1);
+    expect(leftBehind()).toEqual([]);
+  });
+
+  test('that strays in one output is refused by its name, and the layer where it begins is found', async () => {
+    const check = await spoiled('outputs/score', (data) => data.fill(7));
+    const out = join(root, 'refused.onnx');
+    const error = await refusalOf(() => convert(KERAS, { check, out }));
+    expect(error).toMatchObject({ code: 'PARITY_STRAYS', message: expect.stringContaining("Output 'score' strays") });
+    expect(error.message).toContain('So it did before any rewrite.');
+    expect(existsSync(out)).toBe(false);
+
+    let bisection: Bisection | undefined;
+    const layers = await spoiled('layers/depthwise', (data) => data.fill(0.25, 0, 5));
+    await convert(KERAS, { check: layers, bisect: true, out, onBisected: (found) => (bisection = found) });
+    expect(bisection?.first?.layer).toBe('depthwise');
+    expect(bisection?.layers.filter(({ holds }) => !holds)).toHaveLength(1);
+    expect(leftBehind()).toEqual([]);
+  });
+});
+
+describe('a model folder with a source of another format', () => {
+  const folderOf = (name: string, configuration: object) => {
+    const folder = join(root, 'models', name);
+    mkdirSync(join(folder, 'samples'), { recursive: true });
+    cpSync(SAMPLES, join(folder, 'samples', 'parity.npz'));
+    writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, ...configuration }));
+    return folder;
+  };
+  const build = (modelDirectory: string, name: string) =>
+    buildArtifact({ modelDirectory, outputDirectory: join(root, 'artifacts', name), architecture: 'arm64' });
+
+  test('is built from it, behind the gate, to the same bytes each time', async () => {
+    const folder = folderOf('small', { source: 'small.keras', parity: 'samples/parity.npz' });
+    cpSync(KERAS, join(folder, 'small.keras'));
+    const report = await build(folder, 'small');
+    expect(report.source).toMatchObject({ format: 'Keras', bytes: readFileSync(KERAS).length });
+    expect(report.parity?.outputs.every(({ holds, relativeError }) => holds && relativeError < 1e-5)).toBe(true);
+    expect(report.equivalence.description).toMatch(/the conversion from Keras .* on made-up inputs/);
+    expect(report.manifest.signature.outputs.map(({ name }) => name)).toEqual(['classes', 'score']);
+    expect((await build(folder, 'again')).manifest.contentHash).toBe(report.manifest.contentHash);
+    expect(leftBehind()).toEqual([]);
+  });
+
+  test('is refused where it strays, in a build and in front of a search, and leaves nothing', async () => {
+    const folder = folderOf('strays', { source: 'small.keras', parity: 'samples/parity.npz' });
+    cpSync(KERAS, join(folder, 'small.keras'));
+    cpSync(await spoiled('outputs/classes', (data) => data.reverse()), join(folder, 'samples', 'parity.npz'));
+    await expect(build(folder, 'strays')).rejects.toMatchObject({ code: 'PARITY_STRAYS' });
+    await expect(prepareModel(folder)).rejects.toMatchObject({ code: 'PARITY_STRAYS' });
+    expect(existsSync(join(root, 'artifacts', 'strays'))).toBe(false);
+    expect(leftBehind()).toEqual([]);
+  });
+
+  test('keeps what it prepared until it is disposed of', async () => {
+    const folder = folderOf('archived', { source: 'saved.tar.gz' });
+    execFileSync('tar', ['-czf', join(folder, 'saved.tar.gz'), '-C', join(SAVED_MODEL, '..'), 'keras3']);
+    {
+      await using prepared = await prepareModel(folder);
+      expect(existsSync(prepared.reference.path)).toBe(true);
+      expect(prepared.reference).toMatchObject({ isSource: false, format: 'TensorFlow SavedModel' });
+    }
+    expect(leftBehind()).toEqual([]);
+    const report = await build(folder, 'archived');
+    expect(report.source.bytes).toBe(readFileSync(join(folder, 'saved.tar.gz')).length);
+    expect(leftBehind()).toEqual([]);
+  });
+});
+
+describe('a source', () => {
+  test.each<[string, () => string]>([
+    ['a folder', () => SAVED_MODEL],
+    [
+      'a zip archive of it, packed from the folder above',
+      () => {
+        writeFileSync(join(root, 'saved.zip'), zipFolder(SAVED_MODEL));
+        return join(root, 'saved.zip');
+      },
+    ],
+    ['the file in it', () => join(SAVED_MODEL, 'saved_model.pb')],
+  ])('may be %s', async (_, make) => {
+    const { parity, source } = await convert(make(), { check: `${SAVED_MODEL}.parity.npz` });
+    expect(source.format).toBe('TensorFlow SavedModel');
+    expect(parity?.outputs.every(({ holds }) => holds)).toBe(true);
+    expect(leftBehind()).toEqual([]);
+  });
+
+  test('of another format can be compared with others', async () => {
+    {
+      await using model = await comparableModel(KERAS);
+      expect(model.bytes).toBe(readFileSync(KERAS).length);
+      expect(existsSync(model.path)).toBe(true);
+    }
+    expect(leftBehind()).toEqual([]);
+  });
+});
 
 describe('a conversion that is interrupted leaves nothing', () => {
-  test.each(['reading', 'normalizing', 'asking', 'writing', 'comparing'])('while %s', async (step) => {
+  test.each(['reading', 'normalizing', 'asking', 'arranging', 'writing', 'comparing'])('while %s', async (step) => {
     const controller = new AbortController();
-    const converting = convertModel({
-      source: realModels.ocrAngleClassifier,
-      out: join(folder, 'out', 'model.onnx'),
+    const converting = convert(realModels.ocrAngleClassifier, {
+      out: join(root, 'interrupted', 'model.onnx'),
       signal: controller.signal,
       onStep: (name) => {
         if (name.startsWith(step)) controller.abort(new Error('stop'));
       },
     });
     await expect(converting).rejects.toThrow('stop');
-    expect(readdirSync(folder, { recursive: true }).filter((name) => name !== 'out')).toEqual([]);
+    expect(existsSync(join(root, 'interrupted')) ? readdirSync(join(root, 'interrupted')) : []).toEqual([]);
+    expect(leftBehind()).toEqual([]);
   });
 });

@@ -1,6 +1,8 @@
 /** Recorded samples as a .npz file, as numpy.savez writes them. */
 import { writeFileSync } from 'node:fs';
 import { zipSync } from 'fflate';
+import { numpyElements } from '../../lib/compiler/data/numpy-elements.js';
+import { openNumpyFile } from '../../lib/compiler/data/numpy-file.js';
 
 export interface RecordedArray {
   readonly dims: readonly number[];
@@ -38,4 +40,25 @@ function npy({ dims, data }: RecordedArray): Uint8Array {
   return Uint8Array.from(
     Buffer.concat([head, Buffer.from(padded), new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
   );
+}
+
+/** The arrays of a recording, changed one by one. */
+export async function copyParityFile(
+  from: string,
+  to: string,
+  change: (name: string, data: RecordedArray['data']) => void,
+): Promise<string> {
+  const file = await openNumpyFile(from, from, 'npz');
+  const arrays: Record<string, RecordedArray> = {};
+  try {
+    for (const { name, header, bytes } of file.arrays) {
+      const raw = await bytes.read(header.dataStart, bytes.length - header.dataStart);
+      const data = numpyElements(raw, header) as RecordedArray['data'];
+      change(name, data);
+      arrays[name] = { dims: header.shape, data };
+    }
+  } finally {
+    await file.close();
+  }
+  return writeParityFile(to, arrays);
 }

@@ -11,7 +11,7 @@ const MAX_DEPTH = 200;
 export function parseJson(text: string, what: string): unknown {
   checkDepth(text, what);
   try {
-    return JSON.parse(text);
+    return parsePythonJson(text);
   } catch (cause) {
     throw new ModelFormatError({
       code: 'JSON_INVALID',
@@ -21,6 +21,37 @@ export function parseJson(text: string, what: string): unknown {
     });
   }
 }
+
+/** Python writes numbers that JSON does not have. */
+function parsePythonJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (!/NaN|Infinity/.test(text)) throw error;
+    return JSON.parse(withoutPythonNumbers(text));
+  }
+}
+
+/** Infinity as a number too large for any, NaN as null, outside of texts. */
+function withoutPythonNumbers(text: string): string {
+  const parts: string[] = [];
+  let start = 0;
+  for (let position = 0; position < text.length; position++) {
+    if (text[position] === '"') position = endOfText(text, position);
+    for (const [name, number] of PYTHON_NUMBERS) {
+      if (!text.startsWith(name, position)) continue;
+      parts.push(text.slice(start, position), number);
+      start = position + name.length;
+      position = start - 1;
+    }
+  }
+  return parts.join('') + text.slice(start);
+}
+
+const PYTHON_NUMBERS = [
+  ['NaN', 'null'],
+  ['Infinity', '1e999'],
+] as const;
 
 /** @throws ModelFormatError JSON_INVALID for bytes that are not UTF-8, and what `parseJson` throws */
 export function parseJsonBytes(bytes: Uint8Array, what: string): unknown {

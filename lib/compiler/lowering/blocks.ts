@@ -1,6 +1,7 @@
 /** Space against depth and batch: the same elements, regrouped by blocks or patches. Channels-last as in TensorFlow. */
 import { attribute } from '../ir/attribute.js';
 import type { Value } from '../ir/value.js';
+import { dilatedConvolution, rememberPhases } from './atrous.js';
 import { sizeVector } from './computed-shape.js';
 import { binary } from './elementwise.js';
 import { elementTypeOf, type GraphBuilder } from './graph-builder.js';
@@ -79,14 +80,19 @@ export function spaceToBatch(builder: GraphBuilder, x: Value, blocks: readonly n
   ];
   const batch = staticSize(x, 0);
   const first = batch === undefined ? -1 : batch * product(blocks);
-  return reshapeTo(builder, transpose(builder, split, order), [first, ...counts, ...rest]);
+  const result = reshapeTo(builder, transpose(builder, split, order), [first, ...counts, ...rest]);
+  rememberPhases(result, { whole: x, blocks, widths });
+  return result;
 }
 
 /**
- * TensorFlow's BatchToSpaceND, the way back: [Π blocks · N, s…, rest] → [N, s · block - crops…, rest].
+ * TensorFlow's BatchToSpaceND, the way back: [Π blocks · N, s…, rest] → [N, s · block - crops…, rest]. A convolution between
+ * the two becomes a dilated one (atrous.ts).
  * @throws LoweringError BLOCK_SIZE, CROP_WIDTHS
  */
 export function batchToSpace(builder: GraphBuilder, x: Value, blocks: readonly number[], crops: Widths): Value {
+  const dilated = dilatedConvolution(builder, x, blocks, crops);
+  if (dilated !== undefined) return dilated;
   const sizes = sizesAfterBatch(builder, x);
   checkBlocks(x, [product(blocks), ...sizes.map(() => 1)]);
   const [spatial, rest] = [sizes.slice(0, blocks.length), sizes.slice(blocks.length)];

@@ -1,6 +1,7 @@
 /** Convolutions of TensorFlow, TFLite and Keras as ONNX's Conv: x [N, …, C], the kernel in the order of its source. */
 import { attribute } from '../ir/attribute.js';
 import type { Dimension, Value } from '../ir/value.js';
+import { rememberConvolution } from './atrous.js';
 import { elementTypeOf, type GraphBuilder } from './graph-builder.js';
 import { LoweringError } from './lowering-error.js';
 import { padByVector } from './padding.js';
@@ -46,13 +47,17 @@ export interface ConvolutionOptions<Layout = KernelLayout> extends WindowOptions
  */
 export function convolution(builder: GraphBuilder, x: Value, kernel: Value, options: ConvolutionOptions = {}): Value {
   const weights = named(kernel, filtersFirst(builder, kernel, options.kernelLayout ?? 'HWIO'));
-  return inChannelsFirst(builder, x, options.dataFormat, (first) => {
+  const y = inChannelsFirst(builder, x, options.dataFormat, (first) => {
     const [filters = 0, inputs = 0] = kernelShape(weights, x);
     const channels = shapeOf(first)[1] ?? inputs;
     const groups = typeof channels === 'number' ? channels / inputs : 1;
     if (!Number.isInteger(groups) || groups < 1 || filters % groups !== 0) throw doesNotFit(weights, x);
     return convolve(builder, first, weights, groups, options);
   });
+  rememberConvolution(x, y, options, (other, whole, window) => {
+    return convolution(other, whole, weights, { ...options, ...window, kernelLayout: 'OIHW' });
+  });
+  return y;
 }
 
 /**
@@ -65,14 +70,18 @@ export function depthwiseConvolution(
   kernel: Value,
   options: ConvolutionOptions<DepthwiseKernelLayout> = {},
 ): Value {
-  return inChannelsFirst(builder, x, options.dataFormat, (first) => {
-    const weights = named(kernel, depthwiseFilters(builder, kernel, options.kernelLayout ?? 'HWCM'));
+  const weights = named(kernel, depthwiseFilters(builder, kernel, options.kernelLayout ?? 'HWCM'));
+  const y = inChannelsFirst(builder, x, options.dataFormat, (first) => {
     const [filters = 0] = kernelShape(weights, x);
     const channels = shapeOf(first)[1];
     const groups = typeof channels === 'number' ? channels : filters;
     if (groups < 1 || filters % groups !== 0) throw doesNotFit(weights, x);
     return convolve(builder, first, weights, groups, options);
   });
+  rememberConvolution(x, y, options, (other, whole, window) => {
+    return depthwiseConvolution(other, whole, weights, { ...options, ...window, kernelLayout: 'OIHW' });
+  });
+  return y;
 }
 
 /** A depthwise convolution, then one of size 1 with the bias: Keras's SeparableConv. Both kernels as TensorFlow has them. */

@@ -3,6 +3,7 @@
  * run over a sequence with holes is the run over its unmasked steps alone: these are moved to the front, and outputs back.
  */
 import { attribute } from '../ir/attribute.js';
+import type { Graph } from '../ir/graph.js';
 import type { Value } from '../ir/value.js';
 import { binary, cast, compare, where } from './elementwise.js';
 import { elementTypeOf, type GraphBuilder, typeOf } from './graph-builder.js';
@@ -23,8 +24,19 @@ export interface MaskedSteps {
   readonly counts: Value;
 }
 
+/** Layers in a row share their mask: what is made of it is written once in each graph. */
+const written = new WeakMap<Graph, WeakMap<Value, MaskedSteps>>();
+
 /** @param mask bool [N, T], with holes or without */
 export function maskedSteps(builder: GraphBuilder, mask: Value): MaskedSteps {
+  const ofGraph = written.get(builder.graph) ?? new WeakMap<Value, MaskedSteps>();
+  written.set(builder.graph, ofGraph);
+  const steps = ofGraph.get(mask) ?? writeSteps(builder, mask);
+  ofGraph.set(mask, steps);
+  return steps;
+}
+
+function writeSteps(builder: GraphBuilder, mask: Value): MaskedSteps {
   const [batch, time] = shapeOf(mask);
   const numbers = cast(builder, mask, 'int64');
   const lengths = reduce(builder, 'ReduceSum', numbers, [1], false);

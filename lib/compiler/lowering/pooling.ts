@@ -1,5 +1,4 @@
 /** Pools of TensorFlow, TFLite and Keras as ONNX's: the largest or the mean of each window, over one to three spatial dimensions. */
-import { attribute } from '../ir/attribute.js';
 import type { Value } from '../ir/value.js';
 import { elementTypeOf, type GraphBuilder } from './graph-builder.js';
 import { LoweringError } from './lowering-error.js';
@@ -25,8 +24,6 @@ export type PoolKind = 'max' | 'average';
 export interface PoolOptions extends Omit<WindowOptions, 'dilations'> {
   /** Default `channels_last`; the result has the same. */
   readonly dataFormat?: DataFormat;
-  /** Whether zeros beyond the border count for a mean. Default false: TensorFlow's, TFLite's and Keras's are of what lies inside. */
-  readonly countsPadding?: boolean;
 }
 
 /**
@@ -59,7 +56,6 @@ export function pool(
       pads = sizes.map(() => [0, 0]);
     }
     const attributes = windowAttributes(window, pads);
-    if (options.countsPadding === true) attributes.count_include_pad = attribute.int(1);
     const [batch, channels] = shapeOf(first);
     const type = { elementType: elementTypeOf(x), shape: [batch, channels, ...windowCounts(window, spatial)] };
     return builder.node(kind === 'max' ? 'MaxPool' : 'AveragePool', [input], type, { attributes });

@@ -45,18 +45,25 @@ export function lstmCell(weights: RecurrentWeights, activation: RecurrentActivat
     step: (builder, step, [h, c]) => {
       if (h === undefined || c === undefined) throw new TypeError('an LSTM without its states');
       const sums = binary(builder, 'Add', step, recurrence(builder, h, weights.recurrentKernel, weights.recurrentBias));
-      const [i, f, candidate, o] = split(builder, sums, -1, [units, units, units, units]) as [
-        Value,
-        Value,
-        Value,
-        Value,
-      ];
-      const kept = binary(builder, 'Mul', gate.apply(builder, f), c);
-      const added = binary(builder, 'Mul', gate.apply(builder, i), activation.apply(builder, candidate));
-      const next = binary(builder, 'Add', kept, added);
-      return [binary(builder, 'Mul', gate.apply(builder, o), activation.apply(builder, next)), next];
+      const gates = split(builder, sums, -1, [units, units, units, units]);
+      return lstmStep(builder, gates, c, { activation, recurrentActivation: gate });
     },
   };
+}
+
+/** h and c after a step. @param gates the sums of i, f, c and o, before their activations */
+export function lstmStep(
+  builder: GraphBuilder,
+  gates: readonly Value[],
+  c: Value,
+  activations: { readonly activation: RecurrentActivation; readonly recurrentActivation: RecurrentActivation },
+): readonly [Value, Value] {
+  const { activation, recurrentActivation: gate } = activations;
+  const [i, f, candidate, o] = gates as readonly [Value, Value, Value, Value];
+  const kept = binary(builder, 'Mul', gate.apply(builder, f), c);
+  const added = binary(builder, 'Mul', gate.apply(builder, i), activation.apply(builder, candidate));
+  const next = binary(builder, 'Add', kept, added);
+  return [binary(builder, 'Mul', gate.apply(builder, o), activation.apply(builder, next)), next];
 }
 
 export function gruCell(

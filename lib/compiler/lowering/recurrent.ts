@@ -151,9 +151,32 @@ function unpacked(
   };
 }
 
-/** [rows, gates · units] → [1, gates · units, rows], in ONNX's order of gates. */
+/** [rows, gates · units] → [1, gates · units, rows], in ONNX's order of gates. A constant is rearranged at once, and keeps its name. */
 function gatesOf(builder: GraphBuilder, kernel: Value, order: readonly number[]): Value {
-  return unsqueeze(builder, reordered(builder, transpose(builder, kernel, [1, 0]), order), [0]);
+  const { initializer } = kernel;
+  if (initializer === undefined) {
+    return unsqueeze(builder, reordered(builder, transpose(builder, kernel, [1, 0]), order), [0]);
+  }
+  const turned = builder.constant(turnedGates(initializer, order));
+  // The kernel itself is left behind, unless something else reads it.
+  if (kernel.uses.size === 0) [kernel.name, turned.name] = [turned.name, kernel.name];
+  return turned;
+}
+
+/** Whatever the size: the builder computes small constants only. */
+function turnedGates(kernel: Tensor, order: readonly number[]): Tensor {
+  const [rows = 0, width = 0] = kernel.dims;
+  const units = width / order.length;
+  const from = kernel.typed();
+  const to = from.slice();
+  for (const [gate, source] of order.entries()) {
+    for (let unit = 0; unit < units; unit++) {
+      const start = (gate * units + unit) * rows;
+      const column = source * units + unit;
+      for (let row = 0; row < rows; row++) to[start + row] = from[row * width + column] ?? 0;
+    }
+  }
+  return Tensor.fromTyped(kernel.elementType, [1, width, rows], to);
 }
 
 function reordered(builder: GraphBuilder, gates: Value, order: readonly number[]): Value {

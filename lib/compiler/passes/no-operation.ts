@@ -12,7 +12,20 @@ export function unchangedInput(node: Node): Value | undefined {
   const input = node.input(0);
   if (node.domain !== '' || input === undefined) return undefined;
   if (node.outputs.slice(1).some((value) => value !== undefined && value.uses.size > 0)) return undefined;
+  if (node.is('Mul', 'Div')) return unscaledInput(node);
   return (CHECKS[node.opType]?.(node, input) ?? false) ? input : undefined;
+}
+
+/** What is multiplied with or divided by 1. */
+function unscaledInput(node: Node): Value | undefined {
+  const sides = node.opType === 'Mul' ? [0, 1] : [0];
+  const at = sides.find((side) => {
+    const scale = node.constantInput(1 - side);
+    const rank = node.input(side)?.rank;
+    // The other shape would be the result's, were it the longer one.
+    return scale?.count === 1 && rank !== undefined && scale.dims.length <= rank && scale.numbers()[0] === 1;
+  });
+  return at === undefined ? undefined : node.input(at);
 }
 
 type Check = (node: Node, input: Value) => boolean;

@@ -13,17 +13,25 @@ import {
   transposedConvolution,
 } from '../../../lib/compiler/lowering/convolution.js';
 import type { GraphBuilder } from '../../../lib/compiler/lowering/graph-builder.js';
-import { pad } from '../../../lib/compiler/lowering/padding.js';
+import { pad, type Widths } from '../../../lib/compiler/lowering/padding.js';
 import { type PoolKind, type PoolOptions, pool } from '../../../lib/compiler/lowering/pooling.js';
 import { resize } from '../../../lib/compiler/lowering/resize.js';
 import { strayingOutputs } from '../../support/conversion-fixture.js';
 import { modelOfCases, type OperatorCase, readSpatialFixture, writeOperator } from '../../support/spatial-cases.js';
+
+/** As TensorFlow does it by phases. */
+function dilatedBy(convolve: typeof convolution | typeof depthwiseConvolution) {
+  return (builder: GraphBuilder, x: Value, kernel: Value, blocks: readonly number[], widths: Widths, crops: Widths) =>
+    batchToSpace(builder, convolve(builder, spaceToBatch(builder, x, blocks, widths), kernel), blocks, crops);
+}
 
 const FUNCTIONS = {
   batchToSpace,
   convolution,
   depthToSpace,
   depthwiseConvolution,
+  dilated: dilatedBy(convolution),
+  dilatedDepthwise: dilatedBy(depthwiseConvolution),
   extractPatches,
   pad,
   pool: (builder: GraphBuilder, x: Value, kind: PoolKind, sizes: readonly number[], options: PoolOptions) =>

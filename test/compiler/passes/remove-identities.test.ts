@@ -61,6 +61,8 @@ describe('remove identities', () => {
     ['a Tile of one', 'Tile', { more: int64(1, 1) }],
     ['a Squeeze of no axes', 'Squeeze', {}],
     ['an Unsqueeze of no axes', 'Unsqueeze', { more: int64() }],
+    ['a Mul by 1', 'Mul', { more: (b) => [b.scalar(1)] }],
+    ['a Div by 1', 'Div', { more: (b) => [b.constant(Tensor.fromNumbers('float32', [1, 1], [1]))] }],
   ])('takes out %s', (_, opType, options) => {
     expect(isTakenOut(opType, options)).toBe(true);
   });
@@ -72,6 +74,17 @@ describe('remove identities', () => {
       { more: (b) => [b.scalar(0.5), b.constant(Tensor.fromNumbers('bool', [], [1]))] },
     ],
     ['a Cast to another type', 'Cast', { attributes: { to: attribute.int(11) } }],
+    ['a Mul by another number', 'Mul', { more: (b) => [b.scalar(-1)] }],
+    [
+      'a Mul by 1 of more dimensions',
+      'Mul',
+      { more: (b) => [b.constant(Tensor.fromNumbers('float32', [1, 1, 1], [1]))] },
+    ],
+    [
+      'a Mul by ones of more elements',
+      'Mul',
+      { more: (b) => [b.constant(Tensor.fromNumbers('float32', [3], [1, 1, 1]))] },
+    ],
     ['a Transpose that turns', 'Transpose', { attributes: { perm: attribute.ints([1, 0]) } }],
     ['a Transpose of a matrix in the reverse order', 'Transpose', {}],
     ['a Transpose of unknown rank in the reverse order', 'Transpose', { shape: undefined }],

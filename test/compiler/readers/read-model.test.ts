@@ -92,7 +92,6 @@ describe('refused by name', () => {
     ],
     ['weights, paths first', '[ {"paths": ["shard1"], "weights": []} ]', 'weights without a model topology'],
     ['Core ML', new Uint8Array([8, 7, ...message(2, ...message(1, ...long))]), 'Core ML models'],
-    ['TensorFlow.js', '{"format": "layers-model", "modelTopology": {}}', 'TensorFlow.js models are not supported yet'],
     ['safetensors', latin1('\x0a\0\0\0\0\0\0\0{"a":"bcd"}'), 'safetensors'],
     ['GGUF', 'GGUF\x03', 'GGUF models'],
     ['a pickle', latin1('\x80\x04\x95'), 'Python pickle'],

@@ -12,12 +12,13 @@ export interface ZipArchive extends AsyncDisposable {
 
 /** Upper half of the external attributes: the file's mode on Unix. */
 const FILE_TYPE = 0o170000;
-const KINDS: Readonly<Record<number, ArchiveEntry['kind']>> = {
-  0: 'file',
-  16807: 'file',
-  9604: 'folder',
-  21609: 'link',
-};
+/** Pairs, because the formatter mistakes octal numbers as keys. Archives of systems without modes have 0. */
+const KINDS: ReadonlyMap<number, ArchiveEntry['kind']> = new Map([
+  [0, 'file'],
+  [0o100000, 'file'],
+  [0o040000, 'folder'],
+  [0o120000, 'link'],
+]);
 
 /**
  * Reads the directory, no file.
@@ -50,7 +51,7 @@ async function close(handle: FileHandle): Promise<void> {
 function entryOf(zip: ZipFile, entry: Entry): ArchiveEntry {
   const name = (entry.fileName as unknown as Buffer).toString('utf8');
   const type = (entry.externalFileAttributes >>> 16) & FILE_TYPE;
-  const kind = KINDS[type] ?? 'special';
+  const kind = KINDS.get(type) ?? 'special';
   return {
     name,
     kind: kind === 'file' && name.endsWith('/') ? 'folder' : kind,

@@ -14,7 +14,7 @@ export const TREE = { group: 0, chunks: 1 } as const;
 const MAX_NODES = 200_000;
 
 /**
- * The entries of the leaves, in no order that callers may rely on.
+ * The entries of the leaves, in the tree's order: links by name.
  * @throws ModelFormatError HDF5_DAMAGED
  */
 export function* treeEntries(
@@ -42,13 +42,15 @@ export function* treeEntries(
     if (node.level !== undefined && level !== node.level - 1)
       throw damaged('a B-tree has a node of a wrong level', address);
     cursor.skip(2 * widths.offsets);
+    const children: number[] = [];
     for (let index = 0; index < count; index++) {
       const key = new Cursor(bytes, cursor.position, keyBytes, widths);
       cursor.skip(keyBytes);
       const child = cursor.address();
       if (child === UNDEFINED_ADDRESS) throw damaged('a B-tree has a child that lies nowhere', address);
       if (level === 0) yield { key, child };
-      else open.push({ address: child, level });
+      else children.push(child);
     }
+    for (const child of children.reverse()) open.push({ address: child, level });
   }
 }

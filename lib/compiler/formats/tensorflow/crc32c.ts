@@ -32,22 +32,24 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
     Uint32Array,
   ];
   let crc = ~seed;
-  let at = 0;
-  const whole = bytes.length - (bytes.length % 8);
-  const byte = (index: number) => bytes[index] as number;
-  for (; at < whole; at += 8) {
-    const low = crc ^ (byte(at) | (byte(at + 1) << 8) | (byte(at + 2) << 16) | (byte(at + 3) << 24));
+  // Words of four bytes, in pairs; a view on them wants their alignment.
+  const { buffer, byteOffset } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  const words = new Uint32Array(buffer, byteOffset, (bytes.length >>> 3) * 2);
+  for (let index = 0; index < words.length; index += 2) {
+    const low = crc ^ (words[index] as number);
+    const high = words[index + 1] as number;
     crc =
       (t7[low & 0xff] as number) ^
       (t6[(low >>> 8) & 0xff] as number) ^
       (t5[(low >>> 16) & 0xff] as number) ^
       (t4[low >>> 24] as number) ^
-      (t3[byte(at + 4)] as number) ^
-      (t2[byte(at + 5)] as number) ^
-      (t1[byte(at + 6)] as number) ^
-      (t0[byte(at + 7)] as number);
+      (t3[high & 0xff] as number) ^
+      (t2[(high >>> 8) & 0xff] as number) ^
+      (t1[(high >>> 16) & 0xff] as number) ^
+      (t0[high >>> 24] as number);
   }
-  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ (t0[(crc ^ byte(at)) & 0xff] as number);
+  let at = words.length * 4;
+  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ (t0[(crc ^ (bytes[at] as number)) & 0xff] as number);
   return ~crc >>> 0;
 }
 

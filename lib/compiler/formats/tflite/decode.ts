@@ -23,7 +23,7 @@ const MAXIMUM_RANK = 16;
 /**
  * @param bytes a whole file; constants are views on it, so it must not change
  * @throws ModelFormatError FLATBUFFER_… for offsets and lengths that lie, TFLITE_VERSION, TFLITE_EMPTY, TFLITE_INDEX (a number that
- * names nothing), TFLITE_BUFFER (bytes outside of the file), TFLITE_SHAPE, TFLITE_TYPE, TFLITE_QUANTIZATION, TFLITE_SPARSITY
+ * names nothing), TFLITE_BUFFER (bytes outside of the file, or named too often), TFLITE_SHAPE, TFLITE_TYPE, TFLITE_QUANTIZATION, TFLITE_SPARSITY
  */
 export function decodeTflite(bytes: Uint8Array): TfliteModel {
   const root = FlatTable.root(bytes, TFLITE_FORMAT, 'Model');
@@ -35,11 +35,24 @@ export function decodeTflite(bytes: Uint8Array): TfliteModel {
   const buffers = root.tables(4, 'buffers').map((table) => decodeBuffer(table, bytes));
   const subgraphs = root.tables(2, 'subgraphs').map((table) => decodeSubgraph(table, codes, buffers, bytes));
   if (subgraphs.length === 0) throw root.error('TFLITE_EMPTY', 'it holds no graph');
+  checkSharing(root, subgraphs, bytes.byteLength);
   return {
     description: root.text(3, 'description') ?? '',
     subgraphs,
     signatures: root.tables(7, 'signature_defs').map((table) => decodeSignature(table, subgraphs)),
   };
+}
+
+/** Tensors of equal constants share a buffer, and graphs of several signatures their weights. */
+const MAXIMUM_SHARING = 16;
+const ALWAYS_ALLOWED_BYTES = 2 ** 26;
+
+/** A small file could name one large buffer ten thousand times; what is written has it as often. */
+function checkSharing(root: FlatTable, subgraphs: readonly TfliteSubgraph[], fileBytes: number): void {
+  const tensors = subgraphs.flatMap((subgraph) => subgraph.tensors);
+  const constantBytes = tensors.reduce((sum, { data }) => sum + (data?.byteLength ?? 0), 0);
+  if (constantBytes <= Math.max(ALWAYS_ALLOWED_BYTES, MAXIMUM_SHARING * fileBytes)) return;
+  throw root.error('TFLITE_BUFFER', `its constants take ${constantBytes} bytes in a file of ${fileBytes}`);
 }
 
 interface OperatorCode {

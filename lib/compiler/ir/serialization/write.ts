@@ -4,6 +4,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ConfigurationError } from '../../../errors.js';
 import { encodeModel, MAX_PROTOBUF_BYTES, tooLarge } from '../../formats/onnx/decode.js';
+import { modelChunks } from '../../formats/onnx/model-chunks.js';
 import type { Model } from '../model.js';
 import { weightsOf } from '../summary.js';
 import type { Tensor } from '../tensor.js';
@@ -60,7 +61,14 @@ export async function writeModel(model: Model, path: string, options: WriteOptio
     return tensor.storage.kind === 'external' ? inlineTensor(tensor, name) : tensorToProto(tensor, name);
   };
   if (externalData === 'none') {
-    await replaceFile(path, (file) => writeAll(file, encodeModel(modelToProto(model, { writeTensor: inline })), 0));
+    const chunks = modelChunks(modelToProto(model, { writeTensor: inline }));
+    await replaceFile(path, async (file) => {
+      let position = 0;
+      for (const chunk of chunks) {
+        await writeAll(file, chunk, position);
+        position += chunk.byteLength;
+      }
+    });
     return;
   }
   const { file, minimumBytes } = externalData;

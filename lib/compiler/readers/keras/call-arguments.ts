@@ -112,7 +112,8 @@ export function layerReferences(value: unknown, what: string): NamedReference[] 
     const tensor = reference(each);
     if (tensor !== undefined) found.push({ name: key ?? tensor.layer, reference: tensor });
     else if (Array.isArray(each)) for (const part of each) walk(part, undefined);
-    else if (isRecord(each)) for (const [name, part] of Object.entries(each)) walk(part, name);
+    // Keras numbers what is in a dictionary by its sorted keys.
+    else if (isRecord(each)) for (const name of Object.keys(each).sort()) walk(each[name], name);
     else throw damaged(`${what} names no layer`);
   };
   walk(value, undefined);

@@ -3,6 +3,7 @@ import type { LayerLowering, LayerTable } from './layer.js';
 import { activationLayers } from './layers/activation.js';
 import { attentionLayers } from './layers/attention.js';
 import { convolutionLayers } from './layers/convolution.js';
+import { convolutionalRecurrentLayers } from './layers/convolutional-recurrent.js';
 import { coreLayers } from './layers/core.js';
 import { embeddingLayers } from './layers/embedding.js';
 import { mergeLayers } from './layers/merge.js';
@@ -20,6 +21,7 @@ const layers: LayerTable = {
   ...activationLayers,
   ...attentionLayers,
   ...convolutionLayers,
+  ...convolutionalRecurrentLayers,
   ...coreLayers,
   ...embeddingLayers,
   ...mergeLayers,
@@ -48,6 +50,7 @@ export function operationLowering(
     return Object.hasOwn(kerasOperations, className) ? kerasOperations[className] : undefined;
   }
   // Some have two names.
-  const name = String(config.function).replace(/^compat\.v1\./, '');
-  return Object.hasOwn(tensorflowOperations, name) ? tensorflowOperations[name] : undefined;
+  const own = String(config.function);
+  const name = [own, own.replace(/^compat\.v1\./, '')].find((each) => Object.hasOwn(tensorflowOperations, each));
+  return name === undefined ? undefined : tensorflowOperations[name];
 }

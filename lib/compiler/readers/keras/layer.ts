@@ -58,11 +58,14 @@ export function isLayerTensor(argument: unknown): argument is LayerTensor {
   return typeof argument === 'object' && argument !== null && 'value' in argument && argument.value instanceof Value;
 }
 
-/** The tensors in an argument, in order: itself, or those of a list or an object. */
+/** The tensors in an argument: itself, those of a list, or those of an object by its sorted keys, as Keras flattens it. */
 export function tensorsIn(argument: unknown): readonly LayerTensor[] {
   if (isLayerTensor(argument)) return [argument];
   if (Array.isArray(argument)) return argument.flatMap(tensorsIn);
-  return typeof argument === 'object' && argument !== null ? Object.values(argument).flatMap(tensorsIn) : [];
+  if (typeof argument !== 'object' || argument === null) return [];
+  return Object.entries(argument)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([, each]) => tensorsIn(each));
 }
 
 /** `value`, with the mask of `from` where it has one. */

@@ -97,7 +97,7 @@ class ModelLowering {
     const { className } = layer;
     if (++this.#calls > MAX_CALLS) throw damaged(`it calls layers more than ${MAX_CALLS} times`);
     // A layer may be called with its first argument by name.
-    const first = positional.length > 0 ? positional[0] : (named.inputs ?? named.x ?? named);
+    const first = positional.length > 0 ? positional[0] : firstNamed(named);
     if (layer.model !== undefined) return this.model(layer.model, scope, inputsOf(layer.model, first));
     if (layer.isOperation) {
       return atPlace(`${className} '${this.#builder.path}'`, () => this.#operation(layer, positional, named));
@@ -120,6 +120,12 @@ class ModelLowering {
     }
     const lowering = layerLowering(className);
     if (lowering === undefined) throw unknownLayer(config);
+    if (config.object('dtype')?.className.includes('Quantized')) {
+      throw config.refuse(
+        'dtype',
+        'Save the model in float32, before quantize(), and let `cdk-onnx optimize` make it small.',
+      );
+    }
     return atPlace(config.describes, () =>
       lowering({
         builder: this.#builder,
@@ -184,6 +190,12 @@ function inputsOf(model: KerasModel, argument: unknown): readonly LayerTensor[] 
     if (byName.every(isLayerTensor)) return byName;
   }
   return tensorsIn(argument);
+}
+
+/** The argument that comes first in the signatures of layers and functions, else the first that the file has. */
+function firstNamed(named: Readonly<Record<string, unknown>>): unknown {
+  const name = ['inputs', 'query', 'x'].find((each) => named[each] !== undefined);
+  return name === undefined ? Object.values(named)[0] : named[name];
 }
 
 function withoutNulls(named: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

@@ -14,7 +14,7 @@ import { elementTypeFrom } from './element-types.js';
 import { nodeOf, parseReference } from './functions/references.js';
 import { dataInputs, nodesByName, orderOf } from './graph-order.js';
 import { NodeAttributes } from './node-attributes.js';
-import { isComplex, OpCall, type Operand } from './op-call.js';
+import { DEAD, isComplex, OpCall, type Operand } from './op-call.js';
 import { lowerOp, supportsOp } from './op-tables.js';
 import { refuseUnsupported } from './unsupported-ops.js';
 import { refuseUnwritten } from './unwritten.js';
@@ -64,6 +64,7 @@ export function convertGraph(graph: GraphDef, signature: GraphSignature, options
   for (const node of order) lowerNode(builder, node, values, functions);
   const outputs = signature.outputs.map(({ name, tensor }) => {
     const operand = resolve(tensor, values, `output '${name}'`);
+    if (operand === DEAD) throw neverComputed(name);
     const narrow = options.narrowIntegers === true && !isComplex(operand) && operand.elementType === 'int64';
     if (!isComplex(operand)) return { name, value: narrow ? cast(builder, operand, 'int32') : operand };
     throw new ReaderError({
@@ -203,6 +204,10 @@ function lowerNode(
 ): void {
   const place = `${node.op} '${node.name}'`;
   const operands = dataInputs(node).map((input) => resolve(input, values, place));
+  if (operands.includes(DEAD) && node.op !== 'Merge') {
+    values.set(node.name, DEAD_OUTPUTS);
+    return;
+  }
   const outputs = located(place, () => {
     const lower = () => lowerOp(new OpCall(builder, node, operands, functions.call));
     // A constant has the node's name itself.
@@ -216,6 +221,17 @@ function lowerNode(
     }
   }
   values.set(node.name, outputs);
+}
+
+/** As many outputs as any op has that TensorFlow 1's branches hold. */
+const DEAD_OUTPUTS: readonly Operand[] = new Array<Operand>(64).fill(DEAD);
+
+function neverComputed(output: string): ReaderError {
+  return new ReaderError({
+    code: 'GRAPH_OUTPUTS',
+    message: `Output '${output}' comes out of a branch that is never taken.`,
+    advice: 'Export the model for inference, with a signature of what it computes then.',
+  });
 }
 
 /** Errors of lowering/ know no op; these say which. */

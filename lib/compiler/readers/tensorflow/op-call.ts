@@ -1,6 +1,6 @@
 /** What an op's lowering is given and gives back: the contract between the walk over a graph and the tables of ops. */
 import type { NodeDef } from '../../formats/tensorflow/graph-def.js';
-import type { Value } from '../../ir/value.js';
+import { Value } from '../../ir/value.js';
 import { elementTypeOf, type GraphBuilder } from '../../lowering/graph-builder.js';
 import { knownNumbers } from '../../lowering/known-elements.js';
 import type { Complex } from '../../lowering/spectral.js';
@@ -9,6 +9,9 @@ import { NodeAttributes } from './node-attributes.js';
 
 /** What flows between ops. ONNX runs nothing on complex numbers: they are two real tensors. */
 export type Operand = Value | Complex;
+
+/** What comes out of a branch that is not taken: an op that reads it is not run. */
+export const DEAD: Operand = new Value('dead');
 
 export function isComplex(operand: Operand): operand is Complex {
   return 'real' in operand;

@@ -7,7 +7,10 @@ const TEXT_OPS =
   /^(String|Regex|Unicode|Substr|AsString|EncodeBase64|DecodeBase64|LookupTable|HashTable|MutableHashTable|SparseFeatureCross|SparseCross|StaticRegex|ReduceJoin|Sentencepiece|Wordpiece|ParseExample|DecodeRaw|DecodeCSV|DecodeJpeg|DecodePng|DecodeImage|ReadFile)/;
 
 /** TensorFlow 1's control flow, in a graph without functions. */
-const OLD_CONTROL_FLOW = /^(Switch|RefSwitch|Merge|Enter|Exit|NextIteration|LoopCond)$/;
+const OLD_CONTROL_FLOW = /^(RefSwitch|RefMerge|Enter|Exit|NextIteration|LoopCond)$/;
+
+/** Numbers that are different in each run. */
+const RANDOM = /^(Stateless)?(Random|Truncated|Multinomial|ParameterizedTruncated)/;
 
 /** Variables that were not made constants. */
 const VARIABLES = /^(VarHandleOp|ReadVariableOp|VariableV2|Variable|AssignVariableOp|ResourceGather)$/;
@@ -26,6 +29,9 @@ function adviceFor(ops: readonly string[]): string | undefined {
   }
   if (ops.some((op) => OLD_CONTROL_FLOW.test(op))) {
     return "The graph has TensorFlow 1's control flow: export it with control flow v2 (tf.compat.v1.enable_control_flow_v2).";
+  }
+  if (ops.some((op) => RANDOM.test(op))) {
+    return 'The graph draws random numbers, as dropout does: export the model for inference (training=False).';
   }
   if (ops.some((op) => VARIABLES.test(op)))
     return 'The graph has variables: freeze them, or convert the SavedModel that it came from.';

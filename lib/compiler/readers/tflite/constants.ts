@@ -2,6 +2,7 @@
 import { densify } from '../../formats/tflite/densify.js';
 import type { TfliteTensor, TfliteType } from '../../formats/tflite/model.js';
 import { type ElementType, elementBits } from '../../ir/element-type.js';
+import { float16ToNumber } from '../../ir/float16.js';
 import { elementCount, Tensor } from '../../ir/tensor.js';
 import { ReaderError } from '../reader-error.js';
 
@@ -53,6 +54,17 @@ export function constantOf(tensor: TfliteTensor): Tensor | undefined {
     bytes = densify(bytes, elementBits(elementType) / 8, shape, sparsity, tensor.name);
   }
   return new Tensor(elementType, shape, { kind: 'bytes', bytes });
+}
+
+let halves: Float32Array | undefined;
+
+/** A float16 constant in float32. Weights are millions: from a table of all values, rather than one by one. */
+export function float32Constant(half: Tensor): Tensor {
+  halves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => float16ToNumber(bits));
+  const stored = half.typed() as Uint16Array;
+  const result = new Float32Array(stored.length);
+  for (let index = 0; index < result.length; index++) result[index] = halves[stored[index] ?? 0] ?? 0;
+  return Tensor.fromTyped('float32', half.dims, result);
 }
 
 /** Two elements a byte, the low half first. As many as are there: the tensor checks the count. */

@@ -18,21 +18,19 @@ export function lowerSubgraph(scope: TensorScope): void {
 /** @throws ReaderError OPERATOR_UNSUPPORTED for operators that no table has, in the subgraph and those that it calls */
 export function checkOperators({ subgraphs }: TfliteModel, main: number): void {
   const unsupported = new UnsupportedOperations('operator');
-  const seen = new Set<number>();
-  const visit = (index: number): void => {
+  const reached = new Set([main]);
+  // Grows while it is gone through.
+  for (const index of reached) {
     const subgraph = subgraphs[index];
-    if (subgraph === undefined || seen.has(index)) return;
-    seen.add(index);
-    for (const operator of subgraph.operators) {
+    for (const operator of subgraph?.operators ?? []) {
       if (entryOf(operator) === undefined) {
         const [output] = operator.outputs;
-        const name = output === undefined ? '' : (subgraph.tensors[output]?.name ?? '');
+        const name = output === undefined ? '' : (subgraph?.tensors[output]?.name ?? '');
         unsupported.add(kindOf(operator), name, refusalOf(operator));
       }
-      for (const called of calledSubgraphs(operator)) visit(called);
+      for (const called of calledSubgraphs(operator)) reached.add(called);
     }
-  };
-  visit(main);
+  }
   unsupported.check();
 }
 

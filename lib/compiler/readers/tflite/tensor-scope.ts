@@ -3,7 +3,7 @@ import type { TfliteSubgraph, TfliteTensor } from '../../formats/tflite/model.js
 import type { Value } from '../../ir/value.js';
 import type { GraphBuilder } from '../../lowering/graph-builder.js';
 import { ReaderError } from '../reader-error.js';
-import { constantOf } from './constants.js';
+import { constantOf, float32Constant } from './constants.js';
 import { dequantize, dequantizedConstant, isQuantized } from './quantization.js';
 
 /** What is the same for all subgraphs of a file. */
@@ -69,13 +69,16 @@ export class TensorScope {
     return real;
   }
 
-  /** As `real`, a quantized constant as a constant in float32: for operators that compute with that. */
+  /** As `real`, a constant that is quantized or of float16 as one in float32: for operators that compute with that. */
   realConstant(tensor: TfliteTensor): Value {
     const known = this.#realConstants.get(tensor.index);
     if (known !== undefined) return known;
     const { initializer } = this.stored(tensor);
-    if (initializer === undefined || !isQuantized(tensor)) return this.real(tensor);
-    const real = this.builder.constant(dequantizedConstant(initializer, tensor), tensor.name);
+    if (initializer === undefined) return this.real(tensor);
+    const isHalf = initializer.elementType === 'float16';
+    if (!isHalf && !isQuantized(tensor)) return this.real(tensor);
+    const constant = isQuantized(tensor) ? dequantizedConstant(initializer, tensor) : float32Constant(initializer);
+    const real = this.builder.constant(constant, tensor.name);
     this.#realConstants.set(tensor.index, real);
     return real;
   }

@@ -19,6 +19,9 @@ describe.each([
   'keras2-topology',
   'keras2-operators',
   'keras2-recurrent',
+  'masks',
+  'keras2-masks',
+  'dictionaries',
 ])('%s', (name) => {
   test.each(['keras', 'h5'].filter((extension) => existsSync(join(FOLDER, `${name}.${extension}`))))(
     'computes what Keras does, from .%s',

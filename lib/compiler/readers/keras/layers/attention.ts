@@ -56,10 +56,12 @@ interface Operands {
 }
 
 function operandsOf(call: LayerCall): Operands {
-  const all = [...call.inputs, ...[1, 2].flatMap((position) => argumentTensors(call, '', position))];
-  const [query] = call.inputs.length > 0 ? call.inputs : argumentTensors(call, 'query');
-  const [value] = argumentTensors(call, 'value').length > 0 ? argumentTensors(call, 'value') : all.slice(1, 2);
-  const [key] = argumentTensors(call, 'key').length > 0 ? argumentTensors(call, 'key') : all.slice(2, 3);
+  const operand = (name: string, position: number) => {
+    const [named] = argumentTensors(call, name, position === 0 ? undefined : position);
+    // Where all are named, the inputs are all of them, by their names.
+    return named ?? (argumentTensors(call, 'query').length > 0 ? undefined : call.inputs[position]);
+  };
+  const [query, value, key] = [operand('query', 0), operand('value', 1), operand('key', 2)];
   if (query === undefined) throw missing(call, 'a query');
   if (value === undefined) throw missing(call, 'a value');
   return { query, value, key };

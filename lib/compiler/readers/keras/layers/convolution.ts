@@ -1,6 +1,5 @@
 /** Keras's convolutions. */
-import type { Tensor } from '../../../ir/tensor.js';
-import type { Value } from '../../../ir/value.js';
+import type { Dimension, Value } from '../../../ir/value.js';
 import {
   convolution,
   depthwiseConvolution,
@@ -9,12 +8,13 @@ import {
 } from '../../../lowering/convolution.js';
 import type { GraphBuilder } from '../../../lowering/graph-builder.js';
 import { reshapeTo, type SizeOf } from '../../../lowering/open-reshape.js';
-import { rankOf } from '../../../lowering/shape.js';
-import type { WindowOptions } from '../../../lowering/sliding-window.js';
+import { rankOf, type Shape, shapeOf } from '../../../lowering/shape.js';
+import type { DataFormat, WindowOptions } from '../../../lowering/sliding-window.js';
 import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
 import { onlyInput } from '../only-input.js';
 import { activated } from './activation.js';
 import { dataFormatOf, paddingOf } from './spatial.js';
+import { checkedWeight } from './weight-dims.js';
 
 export const convolutionLayers: LayerTable = {
   ...named(['Conv1D', 'Convolution1D'], convolutionLayer(1)),
@@ -33,9 +33,10 @@ function named(names: readonly string[], lowering: LayerLowering): LayerTable {
   return Object.fromEntries(names.map((name) => [name, lowering]));
 }
 
-/** kernel [k…, inputs / groups, filters]. */
 function convolutionLayer(rank: number): LayerLowering {
-  return layer(rank, ['kernel'], ({ builder }, x, { kernel }, options) =>
+  // A filter reads the channels of its group; how many groups there are follows from the kernel.
+  const shapes = ({ size, filters }: Sizes) => ({ kernel: [...size, undefined, filters], bias: [filters] });
+  return layer(rank, shapes, ({ builder }, x, { kernel }, options) =>
     withOneBatch(builder, x, rankOf(x) - rank - 1, (rows) => convolution(builder, rows, kernel, options)),
   );
 }
@@ -49,50 +50,76 @@ function withOneBatch(builder: GraphBuilder, x: Value, outer: number, write: (x:
   return reshapeTo(builder, y, [...sizes(x, 0, outer), ...sizes(y, 1, rankOf(y))]);
 }
 
-/** kernel [k…, channels, multiplier]. */
 function depthwiseLayer(rank: number): LayerLowering {
-  return layer(rank, ['kernel'], (call, x, { kernel }, options) =>
-    depthwiseConvolution(call.builder, x, kernel, options),
+  const shapes = ({ size, channels, multiplier }: Sizes) => ({
+    kernel: [...size, channels, multiplier],
+    bias: [typeof channels === 'number' ? channels * multiplier : undefined],
+  });
+  return layer(rank, shapes, ({ builder }, x, { kernel }, options) =>
+    depthwiseConvolution(builder, x, kernel, options),
   );
 }
 
-/** kernels [k…, channels, multiplier] and [1…, channels · multiplier, filters]. */
 function separableLayer(rank: number): LayerLowering {
-  return layer(rank, ['depthwise_kernel', 'pointwise_kernel'], (call, x, weights, options) =>
-    separableConvolution(call.builder, x, weights.depthwise_kernel, weights.pointwise_kernel, options),
+  const shapes = ({ size, channels, multiplier, filters }: Sizes) => ({
+    depthwise_kernel: [...size, channels, multiplier],
+    pointwise_kernel: [...ones(rank), typeof channels === 'number' ? channels * multiplier : undefined, filters],
+    bias: [filters],
+  });
+  return layer(rank, shapes, ({ builder }, x, weights, options) =>
+    separableConvolution(builder, x, weights.depthwise_kernel, weights.pointwise_kernel, options),
   );
 }
 
-/** kernel [k…, filters, inputs]. */
 function transposedLayer(rank: number): LayerLowering {
-  return layer(rank, ['kernel'], (call, x, { kernel }, options) => {
-    const { config } = call;
+  const shapes = ({ size, channels, filters }: Sizes) => ({ kernel: [...size, filters, channels], bias: [filters] });
+  return layer(rank, shapes, ({ builder, config }, x, { kernel }, options) => {
     const extra = config.has('output_padding') && { outputPadding: config.integers('output_padding', rank) };
-    return transposedConvolution(call.builder, x, kernel, { ...options, ...extra });
+    return transposedConvolution(builder, x, kernel, { ...options, ...extra });
   });
 }
 
-type Options = WindowOptions & { readonly bias?: Value; readonly dataFormat: 'channels_last' | 'channels_first' };
+/** What the shapes of a layer's weights are made of. */
+interface Sizes {
+  /** Of the window. */
+  readonly size: readonly number[];
+  readonly channels: Dimension;
+  /** Undefined for layers that have none. */
+  readonly filters: number | undefined;
+  readonly multiplier: number;
+}
 
-function layer<Name extends string>(
+type Options = WindowOptions & { readonly bias?: Value; readonly dataFormat: DataFormat };
+
+/** @param shapes of the weights, in Keras's order */
+function layer<Shapes extends Readonly<Record<string, Shape>>>(
   rank: number,
-  kernels: readonly Name[],
-  lower: (call: LayerCall, x: Value, weights: Readonly<Record<Name, Value>>, options: Options) => Value,
+  shapes: (sizes: Sizes) => Shapes,
+  lower: (call: LayerCall, x: Value, weights: Readonly<Record<keyof Shapes, Value>>, options: Options) => Value,
 ): LayerLowering {
   return (call) => {
     const { builder, config } = call;
     const x = onlyInput(call).value;
-    const usesBias = config.boolean('use_bias', true);
-    const tensors: Readonly<Record<string, Tensor>> = call.weights.take(usesBias ? [...kernels, 'bias'] : kernels);
+    const dataFormat = dataFormatOf(config);
+    const expected = shapes({
+      size: config.integers('kernel_size', rank),
+      channels: shapeOf(x)[dataFormat === 'channels_first' ? 1 : rankOf(x) - 1],
+      filters: config.has('filters') ? config.number('filters') : undefined,
+      multiplier: config.number('depth_multiplier', 1),
+    });
+    const names = Object.keys(expected).filter((name) => name !== 'bias' || config.boolean('use_bias', true));
+    const tensors = Object.entries(call.weights.take(names));
     const values = Object.fromEntries(
-      Object.entries(tensors).map(([name, tensor]) => [name, builder.constant(tensor, name)]),
+      tensors.map(([name, tensor]) => {
+        return [name, builder.constant(checkedWeight(config, name, tensor, expected[name] ?? []), name)];
+      }),
     );
-    const { bias, ...weights } = values;
-    const y = lower(call, x, weights as Record<Name, Value>, {
+    const { bias } = values;
+    const y = lower(call, x, values as Record<keyof Shapes, Value>, {
       strides: config.integers('strides', rank, ones(rank)),
       dilations: config.integers('dilation_rate', rank, ones(rank)),
       padding: paddingOf(config),
-      dataFormat: dataFormatOf(config),
+      dataFormat,
       ...(bias !== undefined && { bias }),
     });
     return [{ value: activated(call, y) }];

@@ -1,24 +1,26 @@
 /** Layers that make one tensor of several. */
 import type { Value } from '../../../ir/value.js';
 import { batchDot } from '../../../lowering/batch-dot.js';
-import { type BinaryOperator, binary, variadic } from '../../../lowering/elementwise.js';
+import { type BinaryOperator, binary, variadic, where } from '../../../lowering/elementwise.js';
 import { elementTypeOf } from '../../../lowering/graph-builder.js';
 import { unitNormalization } from '../../../lowering/normalization.js';
 import { concat, unsqueeze } from '../../../lowering/rearrange.js';
 import { reduceBool } from '../../../lowering/reduce.js';
 import { normalizedAxis, rankOf, shapeOf } from '../../../lowering/shape.js';
 import { ReaderError } from '../../reader-error.js';
-import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
+import type { LayerCall, LayerLowering, LayerTable, LayerTensor } from '../layer.js';
 
-/** Element by element, from the first on; tensors of fewer dimensions get ones behind the batch. */
-function elementwise(combine: (call: LayerCall, values: readonly Value[]) => Value): LayerLowering {
+/** Element by element, from the first on; tensors of fewer dimensions get ones behind the batch, and lose their masks. */
+function elementwise(combine: (call: LayerCall, inputs: readonly LayerTensor[]) => Value): LayerLowering {
   return (call) => {
     const { inputs } = call;
     if (inputs.length === 0) throw inputsError(call, 'at least one');
     const rank = Math.max(...inputs.map(({ value }) => rankOf(value)));
-    const values = inputs.map(({ value }) => ranked(call, value, rank));
+    const equal = inputs.map((input) => {
+      return rankOf(input.value) === rank ? input : { value: ranked(call, input.value, rank) };
+    });
     const mask = combinedMask(call);
-    return [{ value: combine(call, values), ...(mask === undefined ? {} : { mask }) }];
+    return [{ value: combine(call, equal), ...(mask === undefined ? {} : { mask }) }];
   };
 }
 
@@ -32,7 +34,47 @@ function ranked({ builder }: LayerCall, value: Value, rank: number): Value {
 }
 
 function folded(operator: BinaryOperator): LayerLowering {
-  return elementwise(({ builder }, values) => values.reduce((left, right) => binary(builder, operator, left, right)));
+  return elementwise(({ builder }, inputs) => {
+    return inputs.map(({ value }) => value).reduce((left, right) => binary(builder, operator, left, right));
+  });
+}
+
+/** Keras 3 leaves masked steps out: they count as 1, and where all inputs have masks, steps that all of them mask become 0. */
+const multiply = elementwise((call, inputs) => {
+  const { builder } = call;
+  const values = inputs.map(({ value, mask }) => {
+    if (mask === undefined || call.kerasMajorVersion !== 3) return value;
+    return where(builder, unsqueeze(builder, mask, [-1]), value, builder.scalar(1, elementTypeOf(value)));
+  });
+  const product = values.reduce((left, right) => binary(builder, 'Mul', left, right));
+  const known = combinedMask({ ...call, inputs });
+  if (known === undefined || call.kerasMajorVersion !== 3) return product;
+  return where(builder, unsqueeze(builder, known, [-1]), product, builder.scalar(0, elementTypeOf(product)));
+});
+
+/** Keras 3 takes the other's element in the place of a masked one. */
+function extreme(operator: 'Max' | 'Min'): LayerLowering {
+  return elementwise(({ builder, kerasMajorVersion }, inputs) => {
+    if (kerasMajorVersion !== 3) {
+      return variadic(
+        builder,
+        operator,
+        inputs.map(({ value }) => value),
+      );
+    }
+    const merged = inputs.reduce((before, { value, mask }): LayerTensor => {
+      const right = chosen(value, mask, before.value);
+      const left = chosen(before.value, before.mask, right);
+      const both =
+        before.mask === undefined || mask === undefined ? {} : { mask: binary(builder, 'Or', before.mask, mask) };
+      return { value: variadic(builder, operator, [left, right]), ...both };
+    });
+    return merged.value;
+
+    function chosen(value: Value, mask: Value | undefined, other: Value): Value {
+      return mask === undefined ? value : where(builder, unsqueeze(builder, mask, [-1]), value, other);
+    }
+  });
 }
 
 /** Keras 3 knows a step where any input does, if all have masks; Keras 2 where all that have masks do. */
@@ -45,9 +87,9 @@ function combinedMask({ builder, inputs, kerasMajorVersion }: LayerCall): Value 
   }, first);
 }
 
-const average = elementwise(({ builder }, values) => {
-  const sum = values.reduce((left, right) => binary(builder, 'Add', left, right));
-  return binary(builder, 'Div', sum, builder.scalar(values.length, elementTypeOf(sum)));
+const average = elementwise(({ builder }, inputs) => {
+  const sum = inputs.map(({ value }) => value).reduce((left, right) => binary(builder, 'Add', left, right));
+  return binary(builder, 'Div', sum, builder.scalar(inputs.length, elementTypeOf(sum)));
 });
 
 const subtract: LayerLowering = (call) => {
@@ -113,8 +155,8 @@ export const mergeLayers: LayerTable = {
   Average: average,
   Concatenate: concatenate,
   Dot: dot,
-  Maximum: elementwise(({ builder }, values) => variadic(builder, 'Max', values)),
-  Minimum: elementwise(({ builder }, values) => variadic(builder, 'Min', values)),
-  Multiply: folded('Mul'),
+  Maximum: extreme('Max'),
+  Minimum: extreme('Min'),
+  Multiply: multiply,
   Subtract: subtract,
 };

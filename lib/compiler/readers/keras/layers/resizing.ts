@@ -5,7 +5,7 @@ import { cast, clip, unary } from '../../../lowering/elementwise.js';
 import { elementTypeOf, type GraphBuilder } from '../../../lowering/graph-builder.js';
 import { type Interpolation, resize } from '../../../lowering/resize.js';
 import { staticSize } from '../../../lowering/shape.js';
-import type { LayerCall, LayerLowering, LayerTable } from '../layer.js';
+import type { LayerCall, LayerLowering, LayerTable, LayerTensor } from '../layer.js';
 import type { LayerConfig } from '../layer-config.js';
 import { onlyInput } from '../only-input.js';
 import { dataFormatOf, pictureAxes } from './spatial.js';
@@ -18,7 +18,8 @@ export const resizingLayers: LayerTable = {
   CenterCrop: cropping,
 };
 
-const INTERPOLATIONS: readonly Interpolation[] = [
+/** tf.image.ResizeMethod. */
+export const INTERPOLATIONS: readonly Interpolation[] = [
   'nearest',
   'bilinear',
   'bicubic',
@@ -49,33 +50,45 @@ function upSampling(rank: number): LayerLowering {
 }
 
 /** Keras 3 keeps whole numbers whole: it rounds half to even, and clips. Keras 2 makes them float32. */
-function resizing(call: LayerCall): ReturnType<LayerLowering> {
+function resizing(call: LayerCall): readonly LayerTensor[] {
   const { builder, config } = call;
   const x = onlyInput(call).value;
-  const dataFormat = dataFormatOf(config);
-  const size = [config.number('height'), config.number('width')] as const;
-  const axes = pictureAxes(4, dataFormat);
-  const interpolation = interpolationOf(config, 'bilinear');
+  const resized = resizedPicture(builder, x, [config.number('height'), config.number('width')], config);
   const type = elementTypeOf(x);
   const range = INTEGER_RANGES[type];
-  const isWhole = range !== undefined;
+  if (range === undefined) return [{ value: resized }];
+  if (call.kerasMajorVersion < 3) return [{ value: cast(builder, resized, 'float32') }];
+  if (elementTypeOf(resized) === type) return [{ value: resized }];
+  return [{ value: cast(builder, clip(builder, unary(builder, 'Round', resized), ...range), type) }];
+}
+
+/**
+ * A picture of another size, by the options that the layer Resizing and `keras.ops.image.resize` have in common. What is interpolated is
+ * float32.
+ * @throws ReaderError LAYER_OPTION_UNSUPPORTED, and LoweringErrors of `resize`
+ */
+export function resizedPicture(
+  builder: GraphBuilder,
+  x: Value,
+  size: readonly [number, number],
+  config: LayerConfig,
+): Value {
+  const dataFormat = dataFormatOf(config);
+  const axes = pictureAxes(4, dataFormat);
+  const interpolation = interpolationOf(config, 'bilinear');
   let picture = x;
   if (config.boolean('crop_to_aspect_ratio', false)) picture = cropToAspectRatio(builder, picture, axes, size);
   else if (config.boolean('pad_to_aspect_ratio', false)) {
     if (config.string('fill_mode', 'constant') !== 'constant') throw config.refuse('fill_mode', "Use 'constant'.");
     picture = padToAspectRatio(builder, picture, axes, size, config.number('fill_value', 0));
   }
-  if (isWhole && interpolation !== 'nearest') picture = cast(builder, picture, 'float32');
-  const resized = resize(
+  const antialias = config.boolean('antialias', false);
+  return resize(
     builder,
-    picture,
+    interpolation === 'nearest' ? picture : asFloat(builder, picture),
     { sizes: size },
-    { interpolation, halfPixelCenters: true, antialias: config.boolean('antialias', false), dataFormat },
+    { interpolation, halfPixelCenters: true, antialias, dataFormat },
   );
-  if (!isWhole) return [{ value: resized }];
-  if (call.kerasMajorVersion < 3) return [{ value: cast(builder, resized, 'float32') }];
-  if (interpolation === 'nearest') return [{ value: resized }];
-  return [{ value: cast(builder, clip(builder, unary(builder, 'Round', resized), ...range), type) }];
 }
 
 const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
@@ -86,7 +99,7 @@ const INTEGER_RANGES: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /** The middle of a picture; a picture that is smaller is resized (bilinear) to what covers the target, and cropped. */
-function cropping(call: LayerCall): ReturnType<LayerLowering> {
+function cropping(call: LayerCall): readonly LayerTensor[] {
   const { builder, config } = call;
   const dataFormat = dataFormatOf(config);
   const size = [config.number('height'), config.number('width')] as const;

@@ -1,4 +1,5 @@
 /** `keras.ops` in Functional models of Keras 3, by class. */
+import type { ElementType } from '../../../ir/element-type.js';
 import type { Value } from '../../../ir/value.js';
 import { activation, gelu, glu, leakyRelu, logSoftmax, softmax } from '../../../lowering/activation.js';
 import { einsum } from '../../../lowering/einsum.js';
@@ -26,6 +27,7 @@ import { indexed } from './indexing.js';
 import type { Operation, OperationLowering, OperationTable } from './operation.js';
 import { boolReduction, KERAS, reduction, variance } from './reducing.js';
 import { reshaped, splitAlong, squeezed, stacked } from './shaping.js';
+import { kerasSpatialOperations } from './spatial.js';
 
 function float(operation: Operation, position = 0, name = 'x'): Value {
   return cast(operation.builder, operation.value(position, name), 'float32');
@@ -83,14 +85,10 @@ export function squared(operation: Operation): readonly Value[] {
   return [binary(operation.builder, 'Mul', x, x)];
 }
 
-const casted: OperationLowering = (operation) => {
-  const name = operation.string(1, 'dtype', 'float32');
-  const elementType = elementTypeNamed(name);
-  if (elementType === undefined) throw operation.refuse(`it casts to ${name}`);
-  return [cast(operation.builder, operation.value(0, 'x'), elementType)];
+export const casted: OperationLowering = (operation) => {
+  return [cast(operation.builder, operation.value(0, 'x'), typeNamed(operation, 'dtype') ?? 'float32')];
 };
 
-/** Dimensions repeated, or moved: `axes` of the result as those of `x`. */
 const transposed: OperationLowering = (operation) => {
   const x = operation.value(0, 'x');
   const rank = rankOf(x);
@@ -200,6 +198,7 @@ function position(operator: 'ArgMax' | 'ArgMin'): OperationLowering {
 }
 
 export const kerasOperations: OperationTable = {
+  ...kerasSpatialOperations,
   Abs: unchanged('Abs'),
   Absolute: unchanged('Abs'),
   Add: arithmetic('Add'),
@@ -326,8 +325,16 @@ export const kerasOperations: OperationTable = {
 function filledLike(operation: Operation, number: number): Value {
   const { builder } = operation;
   const x = operation.value(0, 'x');
-  const elementType = elementTypeOf(x);
+  const elementType = typeNamed(operation, 'dtype') ?? elementTypeOf(x);
   const shape = builder.node('Shape', [x], { elementType: 'int64', shape: [rankOf(x)] });
-  const type = { elementType, shape: shapeOf(x) };
-  return builder.node('Expand', [builder.scalar(number, elementType), shape], type);
+  return builder.node('Expand', [builder.scalar(number, elementType), shape], { elementType, shape: shapeOf(x) });
+}
+
+/** The element type that an argument names; undefined where it is absent. */
+export function typeNamed(operation: Operation, name: string): ElementType | undefined {
+  if ((operation.raw(1, name) ?? null) === null) return undefined;
+  const dtype = operation.string(1, name, '');
+  const elementType = elementTypeNamed(dtype);
+  if (elementType === undefined) throw operation.refuse(`it is of the type ${dtype}`);
+  return elementType;
 }

@@ -48,11 +48,20 @@ export class Operation {
     const argument = this.raw(position, name);
     if (isLayerTensor(argument)) return argument.value;
     if (typeof argument === 'boolean') return this.builder.scalar(argument ? 1 : 0, like ?? 'bool');
-    if (typeof argument === 'number') return this.builder.scalar(argument, fitting(argument, like));
+    if (typeof argument === 'number') return this.#scalar(argument, fitting(argument, like));
     const dims = nestedDims(argument);
     if (dims !== undefined)
       return cast(this.builder, this.builder.floats(flatNumbers(argument), dims), like ?? 'float32');
     throw this.refuse(`argument '${name}' is ${describe(argument)}`);
+  }
+
+  #scalar(number: number, type: ElementType): Value {
+    try {
+      return this.builder.scalar(number, type);
+    } catch (error) {
+      if (error instanceof RangeError) throw this.refuse(`${number} is no ${type}`);
+      throw error;
+    }
   }
 
   /** Two operands of one type: numbers take the tensor's, tensors of different types the wider. */

@@ -7,12 +7,21 @@ import { unitNormalization } from '../../../lowering/normalization.js';
 import { concat, split, squeeze, tile, transpose, unsqueeze } from '../../../lowering/rearrange.js';
 import { argMax } from '../../../lowering/reduce.js';
 import { normalizedAxis, rankOf, requiredSize } from '../../../lowering/shape.js';
-import { elementTypeNamed } from '../dtype.js';
 import { indexed } from './indexing.js';
-import { arithmetic, comparison, division, extreme, logical, permutation, squared } from './keras-operations.js';
+import {
+  arithmetic,
+  casted,
+  comparison,
+  division,
+  extreme,
+  logical,
+  permutation,
+  squared,
+} from './keras-operations.js';
 import type { Operation, OperationLowering, OperationTable } from './operation.js';
 import { boolReduction, reduction, TENSORFLOW, variance } from './reducing.js';
 import { reshaped, splitAlong, squeezed, stacked } from './shaping.js';
+import { tensorflowSpatialOperations } from './spatial.js';
 
 /** The first argument, whatever a function calls it. */
 function first(operation: Operation): Value {
@@ -31,13 +40,6 @@ function activationOf(name: string): OperationLowering {
   // The formulas of Keras 2's functions are TensorFlow's own: none of them changed.
   return (operation) => [activation(operation.builder, name, float(operation))];
 }
-
-const casted: OperationLowering = (operation) => {
-  const name = operation.string(1, 'dtype', 'float32');
-  const elementType = elementTypeNamed(name);
-  if (elementType === undefined) throw operation.refuse(`it casts to ${name}`);
-  return [cast(operation.builder, first(operation), elementType)];
-};
 
 const transposed: OperationLowering = (operation) => {
   const x = first(operation);
@@ -86,6 +88,7 @@ const parted: OperationLowering = (operation) => {
 };
 
 export const tensorflowOperations: OperationTable = {
+  ...tensorflowSpatialOperations,
   '__operators__.add': arithmetic('Add', 'x', 'y'),
   '__operators__.getitem': (operation) => {
     return [indexed(operation, operation.value(0, 'tensor'), operation.raw(1, 'slice_spec'))];

@@ -1,11 +1,22 @@
 /** Non-maximum suppression, in its five versions. */
 import type { Value } from '../../../ir/value.js';
-import { nonMaxSuppression, padToLength } from '../../../lowering/detection.js';
-import { cast } from '../../../lowering/elementwise.js';
-import { gather } from '../../../lowering/rearrange.js';
+import { cropAndResize } from '../../../lowering/crop-and-resize.js';
+import { combinedNonMaxSuppression, nonMaxSuppression, padToLength } from '../../../lowering/detection.js';
+import { cast, clip } from '../../../lowering/elementwise.js';
+import { gather, squeeze } from '../../../lowering/rearrange.js';
+import { requiredSize, staticSize } from '../../../lowering/shape.js';
 import type { OpCall, OpTable } from '../op-call.js';
 
 export const DETECTION_OPS: OpTable = {
+  CombinedNonMaxSuppression: (call) => combined(call),
+  CropAndResize: (call) => {
+    const [height = 0, width = 0] = call.numbers(3, 'size');
+    return cropAndResize(call.builder, cast(call.builder, call.input(0), 'float32'), call.input(1), call.input(2), {
+      size: [height, width],
+      interpolation: call.attributes.string('method', 'bilinear') === 'nearest' ? 'nearest' : 'bilinear',
+      outside: call.attributes.float('extrapolation_value', 0),
+    });
+  },
   NonMaxSuppression: (call) => {
     const overlap = call.builder.scalar(call.attributes.float('iou_threshold', 0.5));
     return positions(
@@ -35,6 +46,28 @@ export const DETECTION_OPS: OpTable = {
     return [padded, filled(call, scores).padded, count];
   },
 };
+
+/** Boxes [N, boxes, 1 or classes, 4]; of those that are each class's own, ONNX has no suppression. */
+function combined(call: OpCall): readonly Value[] {
+  const { builder, attributes } = call;
+  const [boxes, scores] = [call.input(0), call.input(1)];
+  if (staticSize(boxes, 2) !== 1) {
+    throw call.refuse(
+      'OP_BOXES',
+      'has boxes for each class of their own, which is not supported',
+      'Share the boxes among the classes.',
+    );
+  }
+  const most = call.number(3, 'max_total_size');
+  const classes = requiredSize(scores, 2, call.describe());
+  const padded = attributes.bool('pad_per_class', false)
+    ? Math.min(most, call.number(2, 'max_output_size_per_class') * classes)
+    : most;
+  const options = { maximum: call.input(2), overlap: call.input(4), score: call.input(5), total: padded };
+  const found = combinedNonMaxSuppression(builder, squeeze(builder, boxes, [2]), scores, options);
+  const clipped = attributes.bool('clip_boxes', true) ? clip(builder, found.boxes, 0, 1) : found.boxes;
+  return [clipped, found.scores, found.classes, found.counts];
+}
 
 function selected(call: OpCall, score?: Value): Value {
   const options = { maximum: call.input(2), overlap: call.input(3), ...(score === undefined ? {} : { score }) };

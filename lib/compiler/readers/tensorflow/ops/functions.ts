@@ -5,7 +5,7 @@ import { binary, cast, clip, compare, type UnaryOperator, unary, where } from '.
 import { elementTypeOf, type GraphBuilder } from '../../../lowering/graph-builder.js';
 import { shapeOf } from '../../../lowering/shape.js';
 import { elementTypeFrom } from '../element-types.js';
-import { isComplex, type OpLowering, type OpTable } from '../op-call.js';
+import { isComplex, type OpCall, type OpLowering, type OpTable } from '../op-call.js';
 import { perPart } from './per-part.js';
 
 const plain =
@@ -41,7 +41,16 @@ export const FUNCTION_OPS: OpTable = {
   Erfc: (call) => binary(call.builder, 'Sub', call.scalarLike(0, 1), unary(call.builder, 'Erf', call.input(0))),
   Exp: plain('Exp'),
   Expm1: (call) => expMinusOne(call.builder, call.input(0)),
+  FakeQuantWithMinMaxArgs: (call) => {
+    const [low, high] = [call.attributes.float('min', -6), call.attributes.float('max', 6)];
+    return fakeQuantized(call, [low], [high]);
+  },
+  FakeQuantWithMinMaxVars: (call) => fakeQuantized(call, call.numbers(1, 'minimum'), call.numbers(2, 'maximum')),
+  FakeQuantWithMinMaxVarsPerChannel: (call) => {
+    return fakeQuantized(call, call.numbers(1, 'minimum'), call.numbers(2, 'maximum'));
+  },
   Floor: plain('Floor'),
+  Invert: plain('BitwiseNot'),
   Inv: plain('Reciprocal'),
   IsFinite: (call) => {
     const bad = [isNotNumber, isInfinite].map((test) => test(call.builder, call.input(0))) as [Value, Value];
@@ -64,6 +73,41 @@ export const FUNCTION_OPS: OpTable = {
   Square: (call) => binary(call.builder, 'Mul', call.input(0), call.input(0)),
   Tan: plain('Tan'),
 };
+
+/**
+ * Rounded to steps of an integer's range, as training with quantization does. The range is nudged so that 0 is one of the steps:
+ * clip(x) → floor((x - min) / scale + ½) · scale + min, all in float32.
+ */
+function fakeQuantized(call: OpCall, minima: readonly number[], maxima: readonly number[]): Value {
+  const { builder, attributes } = call;
+  const lowest = attributes.bool('narrow_range', false) ? 1 : 0;
+  const highest = 2 ** attributes.int('num_bits', 8) - 1;
+  const ranges = minima.map((minimum, index) => nudged(minimum, maxima[index] ?? 0, lowest, highest));
+  const vector = (pick: (range: (typeof ranges)[number]) => number) =>
+    builder.floats(ranges.map(pick), ranges.length === 1 ? [] : [ranges.length]);
+  const [low, scale] = [vector(({ minimum }) => minimum), vector((range) => range.scale)];
+  const clipped = clipBetween(
+    builder,
+    call.input(0),
+    low,
+    vector(({ maximum }) => maximum),
+  );
+  const steps = binary(
+    builder,
+    'Mul',
+    binary(builder, 'Sub', clipped, low),
+    vector((range) => Math.fround(1 / range.scale)),
+  );
+  const rounded = unary(builder, 'Floor', binary(builder, 'Add', steps, builder.scalar(0.5)));
+  return binary(builder, 'Add', binary(builder, 'Mul', rounded, scale), low);
+}
+
+function nudged(minimum: number, maximum: number, lowest: number, highest: number) {
+  const scale = Math.fround(Math.fround(maximum - minimum) / (highest - lowest));
+  const zero = Math.fround(lowest - Math.fround(minimum / scale));
+  const point = zero < lowest ? lowest : zero > highest ? highest : Math.floor(zero + 0.5);
+  return { scale, minimum: Math.fround((lowest - point) * scale), maximum: Math.fround((highest - point) * scale) };
+}
 
 function isFloat(elementType: ElementType): boolean {
   return elementType.startsWith('float');

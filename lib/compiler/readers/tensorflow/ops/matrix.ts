@@ -1,7 +1,9 @@
 /** Products of matrices. */
+
+import { attribute } from '../../../ir/attribute.js';
 import type { Value } from '../../../ir/value.js';
 import { einsum } from '../../../lowering/einsum.js';
-import type { GraphBuilder } from '../../../lowering/graph-builder.js';
+import { type GraphBuilder, typeOf } from '../../../lowering/graph-builder.js';
 import { matmul } from '../../../lowering/matrix.js';
 import { reshape, transpose } from '../../../lowering/rearrange.js';
 import { rankOf, shapeOf, staticSize } from '../../../lowering/shape.js';
@@ -13,9 +15,20 @@ export const MATRIX_OPS: OpTable = {
   BatchMatMulV2: (call) => product(call, 'adj_x', 'adj_y'),
   BatchMatMulV3: (call) => product(call, 'adj_x', 'adj_y'),
   Einsum: (call) => einsum(call.builder, call.attributes.string('equation'), call.inputs),
+  /** Elements further below or above the diagonal than the bounds become 0; a negative bound keeps all. */
+  MatrixBandPart: (call) => {
+    const [lower, upper] = [call.number(1, 'lower bound'), call.number(2, 'upper bound')];
+    const above = upper < 0 ? call.input(0) : triangle(call.builder, call.input(0), upper, false);
+    return lower < 0 ? above : triangle(call.builder, above, -lower, true);
+  },
   MatMul: (call) => product(call, 'transpose_a', 'transpose_b'),
   _FusedMatMul: (call) => fused(call, product(call, 'transpose_a', 'transpose_b'), 2, 'channels_last'),
 };
+
+function triangle(builder: GraphBuilder, x: Value, diagonal: number, isUpper: boolean): Value {
+  const attributes = { upper: attribute.int(isUpper ? 1 : 0) };
+  return builder.node('Trilu', [x, builder.int64([diagonal], [])], typeOf(x), { attributes });
+}
 
 /** Of real numbers, an adjoint is a transpose. */
 function product(call: OpCall, first: string, second: string): Value {

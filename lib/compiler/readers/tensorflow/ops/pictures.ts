@@ -56,6 +56,21 @@ export const PICTURE_OPS: OpTable = {
   ResizeBicubic: resized('bicubic'),
   ResizeBilinear: resized('bilinear'),
   ResizeNearestNeighbor: resized('nearest'),
+  /** As tf.image.resize calls it: the whole picture, brought to its size by a kernel. */
+  ScaleAndTranslate: (call) => {
+    const interpolation = KERNELS[call.attributes.string('kernel_type', 'lanczos3')];
+    if (interpolation === undefined || call.numbers(3, 'translation').some((distance) => distance !== 0)) {
+      throw call.refuse('OP_VALUES', 'moves pictures, or has an unknown kernel', 'Resize with tf.image.resize.');
+    }
+    const x = cast(call.builder, call.input(0), 'float32');
+    const antialias = call.attributes.bool('antialias', true);
+    return resize(
+      call.builder,
+      x,
+      { sizes: call.numbers(1, 'size') },
+      { interpolation, antialias, halfPixelCenters: true },
+    );
+  },
   SpaceToBatchND: (call) => {
     const [x, blocks, paddings] = [call.input(0), call.numbers(1, 'block shape'), call.input(2)];
     const isKnown =
@@ -73,6 +88,15 @@ export const PICTURE_OPS: OpTable = {
   },
   SpaceToDepth: (call) =>
     spaceToDepth(call.builder, call.input(0), call.attributes.int('block_size'), dataFormatOf(call)),
+};
+
+const KERNELS: Readonly<Record<string, Interpolation>> = {
+  gaussian: 'gaussian',
+  keyscubic: 'bicubic',
+  lanczos3: 'lanczos3',
+  lanczos5: 'lanczos5',
+  mitchellcubic: 'mitchellcubic',
+  triangle: 'bilinear',
 };
 
 function mirrorMode(call: OpCall): PadMode {

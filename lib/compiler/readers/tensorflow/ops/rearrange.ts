@@ -1,6 +1,9 @@
 /** The same elements in another order, joined and cut. */
+
+import { attribute } from '../../../ir/attribute.js';
 import { Tensor } from '../../../ir/tensor.js';
 import type { Value } from '../../../ir/value.js';
+import { cast } from '../../../lowering/elementwise.js';
 import { type GraphBuilder, typeOf } from '../../../lowering/graph-builder.js';
 import { concat, slice, split, squeeze, transpose, unsqueeze } from '../../../lowering/rearrange.js';
 import { normalizedAxis, rankOf, requiredSize, shapeOf } from '../../../lowering/shape.js';
@@ -27,6 +30,22 @@ export const REARRANGE_OPS: OpTable = allPerPart({
       call.builder,
       call.inputs.map((value) => unsqueeze(call.builder, value, [axis])),
       axis,
+    );
+  },
+  /** The first elements of each sequence, as many as its length says, from the last to the first. */
+  ReverseSequence: (call) => {
+    const x = call.input(0);
+    const [time, batch] = [call.attributes.int('seq_dim'), call.attributes.int('batch_dim', 0)];
+    const rest = Array.from({ length: rankOf(x) }, (_, axis) => axis).filter((axis) => axis !== time && axis !== batch);
+    const order = [normalizedAxis(batch, rankOf(x)), normalizedAxis(time, rankOf(x)), ...rest];
+    const moved = transpose(call.builder, x, order);
+    const attributes = { batch_axis: attribute.int(0), time_axis: attribute.int(1) };
+    const lengths = cast(call.builder, call.input(1), 'int64');
+    const reversed = call.builder.node('ReverseSequence', [moved, lengths], typeOf(moved), { attributes });
+    return transpose(
+      call.builder,
+      reversed,
+      order.map((_, axis) => order.indexOf(axis)),
     );
   },
   /** Along each of the axes, from the end. */

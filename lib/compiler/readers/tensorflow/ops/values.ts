@@ -1,11 +1,23 @@
 /** Ops that hand values on: constants, placeholders, and what matters for training or order only. */
 import { tensorFrom } from '../element-types.js';
-import type { OpLowering, OpTable } from '../op-call.js';
+import { DEAD, type OpLowering, type OpTable } from '../op-call.js';
 
 /** The first input as it is. */
 const same: OpLowering = (call) => call.operand(0);
 
 export const VALUE_OPS: OpTable = {
+  /** Of TensorFlow 1's branches one is dead, where the condition is known: the other's value. */
+  Merge: (call) => {
+    const taken = call.operands.flatMap((operand, index) => (operand === DEAD ? [] : [index]));
+    const [index] = taken;
+    if (index !== undefined && taken.length === 1) return [call.operand(index), call.builder.scalar(index, 'int32')];
+    // A branch that computes nothing from its inputs is told by controls, which are gone.
+    throw call.refuse(
+      'OP_BRANCHES',
+      "does not show which of TensorFlow 1's branches is taken",
+      'Export the model for inference, with control flow v2 (tf.compat.v1.enable_control_flow_v2).',
+    );
+  },
   CheckNumerics: same,
   CheckNumericsV2: same,
   Const: (call) => call.builder.constant(tensorFrom(call.attributes.tensor('value'), call.describe()), call.node.name),
@@ -22,6 +34,11 @@ export const VALUE_OPS: OpTable = {
   PrintV2: same,
   Snapshot: same,
   StopGradient: same,
+  /** Where the condition does not hold, and where it does. */
+  Switch: (call) => {
+    const holds = call.number(1, 'condition') !== 0;
+    return holds ? [DEAD, call.operand(0)] : [call.operand(0), DEAD];
+  },
 };
 
 function open(call: Parameters<OpLowering>[0]): never {

@@ -42,7 +42,7 @@ describe('what cannot be converted is refused with the layer and the reason', ()
     const lambda = { class_name: '__lambda__', config: { value: 'code' } };
     expect(await refusal('recurrent', 'gru_last', { recurrent_activation: lambda })).toMatch(/^ACTIVATION_UNSUPPORTED/);
     expect(await refusal('bidirectional', 'cell', { cell: custom })).toMatch(
-      /^LAYERS_UNSUPPORTED: Custom in RNN 'rnn': cells of this class/,
+      /^LAYERS_UNSUPPORTED: Custom in RNN 'rnn': this class/,
     );
     expect(await refusal('bidirectional', 'lstm_concat', { layer: custom })).toMatch(/Custom/);
   });

@@ -16,7 +16,7 @@ import {
   withOneOutput,
 } from '../../../../support/keras-archive.js';
 
-const fixtures = fileURLToPath(new URL('../../../../fixtures/conversion/sequence/', import.meta.url));
+const fixtures = fileURLToPath(new URL('../../../../fixtures/conversion/', import.meta.url));
 /** More by FAST_CHECK_SEED=random and by hand. */
 const RUNS = 100;
 
@@ -45,6 +45,15 @@ const VALUES: readonly (Json | undefined)[] = [
   [1],
   [0, 1, 2, 3, 4],
   [-9],
+  [2, 3],
+  [
+    [0, 1],
+    [2, 3],
+  ],
+  'same',
+  'causal',
+  'channels_first',
+  'bicubic',
   ['a'],
   {},
   { class_name: 'LeakyReLU', config: { negative_slope: 'x' } },
@@ -75,32 +84,32 @@ function placesOf(config: Json, output: string): readonly (readonly (string | nu
     .filter((path) => !path.some((key) => TRAINING.test(String(key))));
 }
 
-describe.each(['activations', 'normalization', 'recurrent', 'bidirectional', 'attention'])(
-  "damaged configs of Keras's %s",
-  (family) => {
-    const archive = openKerasArchive(`${fixtures}${family}-keras3.keras`);
-    const names = outputNames(archive.config);
+const FILES = [
+  ...['activations', 'normalization', 'recurrent', 'bidirectional', 'convolutional', 'attention'].map(
+    (family) => `sequence/${family}-keras3.keras`,
+  ),
+  'spatial/whole-keras.keras',
+  'spatial/operations.keras',
+];
 
-    it('are refused with a code, or are a model', async () => {
-      const codes = new Set<string>();
-      await fc.assert(
-        fc.asyncProperty(
-          fc.constantFrom(...names),
-          fc.nat(),
-          fc.constantFrom(...VALUES),
-          async (name, place, value) => {
-            const config = withOneOutput(archive.config, name);
-            const all = placesOf(config, name);
-            const path = all[place % all.length] ?? [];
-            const result = await outcome(archive.with(replaced(config, path, value)));
-            codes.add(result);
-            expect(result, `${path.join('/')} = ${JSON.stringify(value)}`).not.toMatch(/^uncoded/);
-          },
-        ),
-        { numRuns: RUNS },
-      );
-      expect(codes).toContain('valid');
-      expect(codes.size).toBeGreaterThan(2);
-    });
-  },
-);
+describe.each(FILES)('damaged configs of %s', (file) => {
+  const archive = openKerasArchive(`${fixtures}${file}`);
+  const names = outputNames(archive.config);
+
+  it('are refused with a code, or are a model', async () => {
+    const codes = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...names), fc.nat(), fc.constantFrom(...VALUES), async (name, place, value) => {
+        const config = withOneOutput(archive.config, name);
+        const all = placesOf(config, name);
+        const path = all[place % all.length] ?? [];
+        const result = await outcome(archive.with(replaced(config, path, value)));
+        codes.add(result);
+        expect(result, `${path.join('/')} = ${JSON.stringify(value)}`).not.toMatch(/^uncoded/);
+      }),
+      { numRuns: RUNS },
+    );
+    expect(codes).toContain('valid');
+    expect(codes.size).toBeGreaterThan(2);
+  });
+});
