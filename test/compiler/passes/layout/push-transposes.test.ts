@@ -5,7 +5,13 @@ import { Tensor } from '../../../../lib/compiler/ir/tensor.js';
 import { type Dimension, Value } from '../../../../lib/compiler/ir/value.js';
 import { binary, unary } from '../../../../lib/compiler/lowering/elementwise.js';
 import { dense, matmul } from '../../../../lib/compiler/lowering/matrix.js';
-import { flattenFromSecond, reshape, toChannelsFirst, transpose } from '../../../../lib/compiler/lowering/rearrange.js';
+import {
+  concat,
+  flattenFromSecond,
+  reshape,
+  toChannelsFirst,
+  transpose,
+} from '../../../../lib/compiler/lowering/rearrange.js';
 import { shapeOf } from '../../../../lib/compiler/lowering/shape.js';
 import { pushTransposes } from '../../../../lib/compiler/passes/layout/push-transposes.js';
 import { runPasses } from '../../../../lib/compiler/passes/pass.js';
@@ -56,6 +62,13 @@ describe('what stays', () => {
     const { after, declined } = await push(model);
     expect(after).toBe(2);
     expect(declined[0]?.reason).toContain("Flatten 'Flatten' joins axes that would not be neighbours");
+  });
+
+  it('a Reshape that joins two axes which changed places', async () => {
+    const network = new ChannelsLastNetwork();
+    const { builder } = network;
+    const turned = transpose(builder, network.input('x', IMAGE), [0, 1, 3, 2]);
+    expect((await push(builder.finish([{ name: 'y', value: flattenFromSecond(builder, turned) }]))).after).toBe(1);
   });
 });
 
@@ -171,6 +184,18 @@ describe('constants', () => {
     expect(after).toBe(2);
     expect(bias.initializer?.dims).toEqual([1, 1, 1, 4]);
     expect(model.graph.inputs).toContain(bias);
+  });
+
+  it('that a caller may override are data beside others too', async () => {
+    const network = new ChannelsLastNetwork();
+    const other = network.random(IMAGE, 'other');
+    const x = network.convolution(network.input('x', IMAGE), 4);
+    const result = network.convolution(concat(network.builder, [x, other], -1), 2);
+    const model = network.builder.finish([{ name: 'y', value: result }]);
+    model.graph.setInputs([...model.graph.inputs, other]);
+    // One of its own, in the place of the two between the convolutions.
+    expect((await push(model)).after).toBe(3);
+    expect(model.graph.initializers).toContain(other);
   });
 
   it('are transposed once and for all', async () => {
