@@ -12,12 +12,14 @@ import type { Bisection } from '../../lib/compiler/parity/bisect.js';
 import { copyParityFile } from '../support/parity-file.js';
 import { realModels } from '../support/real-models.js';
 import { refusalOf } from '../support/refusal.js';
+import { savedModelFixture, savedModelRecording } from '../support/saved-model-fixture.js';
 import { zipFolder } from '../support/zip-folder.js';
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/conversion');
 const KERAS = join(FIXTURES, 'parity/small.keras');
 const SAMPLES = join(FIXTURES, 'parity/small.parity.npz');
-const SAVED_MODEL = join(FIXTURES, 'savedmodel/keras3');
+const SAVED_MODEL = savedModelFixture('keras3');
+const SAVED_SAMPLES = `${savedModelRecording('keras3')}.parity.npz`;
 
 let root: string;
 let temporary: string;
@@ -151,7 +153,7 @@ describe('a source', () => {
     ],
     ['the file in it', () => join(SAVED_MODEL, 'saved_model.pb')],
   ])('may be %s', async (_, make) => {
-    const { parity, source } = await convert(make(), { check: `${SAVED_MODEL}.parity.npz` });
+    const { parity, source } = await convert(make(), { check: SAVED_SAMPLES });
     expect(source.format).toBe('TensorFlow SavedModel');
     expect(parity?.outputs.every(({ holds }) => holds)).toBe(true);
     expect(leftBehind()).toEqual([]);
