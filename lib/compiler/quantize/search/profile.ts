@@ -35,9 +35,12 @@ export async function profilePlan(plan: QuantizationPlan, options: ProfileOption
   const { model, units, feeds, settings, signal } = options;
   const folder = await mkdtemp(join(tmpdir(), 'cdk-onnx-profile-'));
   try {
+    let unitOfOutput: ReadonlyMap<string, number> = new Map();
     await using file = await writeCandidate(model, plan, {
       stripNames: false,
-      change: (changed) => tagNodes(changed, units),
+      change: (changed) => {
+        unitOfOutput = tagNodes(changed, units);
+      },
     });
     await using session = await openSession(file.path, {
       settings,
@@ -50,7 +53,7 @@ export async function profilePlan(plan: QuantizationPlan, options: ProfileOption
     const [name] = await readdir(folder);
     const times = name === undefined ? [] : kernelTimes(await readFile(join(folder, name), 'utf8'));
     return {
-      run: unitTimes(times),
+      run: unitTimes(times, unitOfOutput),
       total: median(runs.slice(WARM_UP_RUNS)),
       cold: session.openMilliseconds + (runs[0] ?? 0),
     };
@@ -60,9 +63,16 @@ export async function profilePlan(plan: QuantizationPlan, options: ProfileOption
 }
 
 const TAG = /^u(\d+)_/;
+const KERNEL = /_kernel_time$/;
 
-/** Names that fused operators keep the beginning of: whose outputs a node helps to compute. */
-function tagNodes(model: Model, units: readonly Unit[]): void {
+/** What onnxruntime names a convolution after that it moves to its own layout: the output, not the node. */
+const NCHWC = /_nchwc$/;
+
+/**
+ * Names that fused operators keep the beginning of: whose outputs a node helps to compute.
+ * @returns the unit by the name of what its nodes return
+ */
+function tagNodes(model: Model, units: readonly Unit[]): ReadonlyMap<string, number> {
   const unitOf = new Map(
     units.flatMap((unit) =>
       nodesWithClamps(unit).flatMap(({ outputs }) =>
@@ -80,6 +90,10 @@ function tagNodes(model: Model, units: readonly Unit[]): void {
     if (tag !== undefined) tags.set(node, tag);
     node.name = tag === undefined ? `n${index}_` : `u${tag}_${index}_`;
   }
+  const outputs = new Map<string, number>();
+  for (const [node, tag] of tags)
+    for (const value of node.outputs) if (value !== undefined) outputs.set(value.name, tag);
+  return outputs;
 }
 
 interface KernelTime {
@@ -94,23 +108,21 @@ function kernelTimes(text: string): KernelTime[] {
   return events.flatMap((event: unknown): KernelTime[] => {
     if (typeof event !== 'object' || event === null || !('name' in event) || !('dur' in event)) return [];
     const { name, dur } = event;
-    if (typeof name !== 'string' || typeof dur !== 'number' || !name.endsWith('_kernel_time')) return [];
+    if (typeof name !== 'string' || typeof dur !== 'number' || !KERNEL.test(name)) return [];
     return [{ name, microseconds: dur }];
   });
 }
 
 /** Of each kernel the median of its warm runs, summed over the unit's kernels. */
-function unitTimes(times: readonly KernelTime[]): Map<number, number> {
+function unitTimes(times: readonly KernelTime[], unitOfOutput: ReadonlyMap<string, number>): Map<number, number> {
   const byKernel = new Map<string, number[]>();
   for (const { name, microseconds } of times) byKernel.set(name, [...(byKernel.get(name) ?? []), microseconds]);
   const sums = new Map<number, number>();
   for (const [name, all] of byKernel) {
-    const unit = TAG.exec(name)?.[1];
+    const tag = TAG.exec(name)?.[1];
+    const unit = tag === undefined ? unitOfOutput.get(name.replace(KERNEL, '').replace(NCHWC, '')) : Number(tag);
     if (unit === undefined) continue;
-    sums.set(
-      Number(unit),
-      (sums.get(Number(unit)) ?? 0) + median(all.slice(Math.min(WARM_UP_RUNS, all.length - 1))) / 1000,
-    );
+    sums.set(unit, (sums.get(unit) ?? 0) + median(all.slice(Math.min(WARM_UP_RUNS, all.length - 1))) / 1000);
   }
   return sums;
 }
