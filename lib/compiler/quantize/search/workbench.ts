@@ -54,8 +54,7 @@ export class Workbench {
   readonly #metrics: readonly Metric[];
   readonly #names = new Set<string>();
   #original: Evaluation | undefined;
-  /** Of how many samples a candidate's certificate is asked for; undefined where too few could certify anything. */
-  #judgedSamples: number | undefined;
+  #canCertify = false;
   #best: Candidate | undefined;
   evaluations = 0;
   samples = 0;
@@ -82,10 +81,7 @@ export class Workbench {
     if (this.#original === undefined) {
       this.#original = await evaluateOriginal(this.#options.evaluation, this.#metrics);
       const own = this.#observations(this.#original);
-      const { holdoutSamples } = this.#options;
-      this.#judgedSamples = [both(own.length, holdoutSamples), holdoutSamples].find(
-        (samples) => this.#certify(own, own, samples).status === 'certified',
-      );
+      this.#canCertify = this.#certify(own, own, this.#options.holdoutSamples).status === 'certified';
     }
     return this.#original;
   }
@@ -215,14 +211,13 @@ export class Workbench {
   }
 
   /**
-   * Whether the holdout is to be expected to certify it. These samples are as much a matter of chance as those, and the candidate was chosen by
-   * them: the two errors add up to that of fewer samples than either has. Where these are too few for that, as if the holdout's were like
-   * them; where the holdout is too small to certify anything, whether these samples keep the budget.
+   * Whether the holdout would certify it if its samples were like these; where it is too small to certify anything, whether these samples
+   * keep the budget.
    */
   #holds(certificate: Certificate, original: readonly Float64Array[], observations: readonly Float64Array[]): boolean {
     if (certificate.status === 'broken') return false;
-    if (this.#judgedSamples === undefined) return true;
-    return this.#certify(original, observations, this.#judgedSamples).status === 'certified';
+    if (!this.#canCertify) return true;
+    return this.#certify(original, observations, this.#options.holdoutSamples).status === 'certified';
   }
 
   #unique(name: string): string {
@@ -231,11 +226,6 @@ export class Workbench {
     this.#names.add(unique);
     return unique;
   }
-}
-
-/** Samples whose mean is as uncertain as the difference of the means of two sets. */
-function both(one: number, other: number): number {
-  return Math.floor((one * other) / (one + other));
 }
 
 function summed(observations: readonly Float64Array[]): Float64Array {
