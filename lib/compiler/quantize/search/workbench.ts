@@ -42,6 +42,12 @@ export interface WorkbenchOptions {
   readonly journal: Journal;
 }
 
+/**
+ * How much of the budget a candidate may spend on the samples that it is chosen by: of those that just keep it there, as many break it on
+ * others.
+ */
+const SPENT = 0.9;
+
 /** Bound by the decoding of samples, not by sessions, before that. */
 const FEWEST_SAMPLES_PER_SESSION = 8;
 
@@ -216,6 +222,7 @@ export class Workbench {
    */
   #holds(certificate: Certificate, original: readonly Float64Array[], observations: readonly Float64Array[]): boolean {
     if (certificate.status === 'broken') return false;
+    if (certificate.loss > 0 && certificate.loss > certificate.allowedLoss * SPENT) return false;
     if (!this.#canCertify) return true;
     return this.#certify(original, observations, this.#options.holdoutSamples).status === 'certified';
   }
