@@ -6,20 +6,17 @@ import { CdkOnnxError, ModelFormatError } from '../../errors.js';
 import { unpackArchive } from '../formats/archive/unpack.js';
 import { notAFile } from '../formats/file.js';
 import type { Model } from '../ir/model.js';
-import { frozenGraphReader } from './frozen-graph.js';
-import { kerasReader } from './keras.js';
-import { kerasHdf5Reader } from './keras-h5.js';
+import { kerasHdf5Reader, kerasReader } from './keras.js';
 import { type LocatedModel, locateModel } from './locate-model.js';
 import { onnxReader } from './onnx.js';
 import type { Reader } from './reader.js';
 import { refusedFormats } from './refused-formats.js';
-import { savedModelReader } from './saved-model.js';
 import { type ModelSource, openSource } from './source.js';
-import { tfjsGraphReader } from './tfjs-graph.js';
-import { tfjsLayersReader } from './tfjs-layers.js';
+import { frozenGraphReader, savedModelReader } from './tensorflow.js';
+import { tfjsGraphReader, tfjsLayersReader } from './tfjs.js';
 import { tfliteReader } from './tflite.js';
 
-/** The first that matches reads. */
+/** The first that matches reads, and what it reads with is loaded then. */
 export const readers: readonly Reader[] = [
   onnxReader,
   kerasReader,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { validateStructure } from '../../../lib/compiler/ir/validation.js';
 import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
-import { readSavedModel } from '../../../lib/compiler/readers/saved-model.js';
+import { readSavedModel } from '../../../lib/compiler/readers/tensorflow/read-saved-model.js';
 import { readConversionFixture, strayingOutputs } from '../../support/conversion-fixture.js';
 import { refusalOf } from '../../support/refusal.js';
 import { savedModelFixture, savedModelRecording } from '../../support/saved-model-fixture.js';

@@ -13,7 +13,7 @@ import {
 import { readSortedTable, type TableEntry } from '../../../lib/compiler/formats/tensorflow/sorted-table.js';
 import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
 import { findProblems, validateStructure } from '../../../lib/compiler/ir/validation.js';
-import { readSavedModel } from '../../../lib/compiler/readers/saved-model.js';
+import { readSavedModel } from '../../../lib/compiler/readers/tensorflow/read-saved-model.js';
 import { CdkOnnxError } from '../../../lib/errors.js';
 import type { MutationSubject } from '../mutation.js';
 import { below, byteEdits, type Edit, edits, messageEdit, pick, type Random } from '../mutation-edits.js';

@@ -10,12 +10,7 @@ import { Hdf5Dataset } from './dataset.js';
 import { readLinks } from './group-links.js';
 import { damaged, unsupported } from './hdf5-error.js';
 import { MESSAGE, type Message, readObjectHeader } from './object-header.js';
-
-const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-
-export function looksLikeHdf5(head: Uint8Array): boolean {
-  return SIGNATURE.every((byte, index) => head[index] === byte);
-}
+import { HDF5_SIGNATURE, looksLikeHdf5 } from './sniff.js';
 
 export class Hdf5Group {
   readonly #bytes: Uint8Array;
@@ -91,9 +86,9 @@ export class Hdf5Group {
 export function openHdf5(bytes: Uint8Array): Hdf5Group {
   if (!looksLikeHdf5(bytes)) throw damaged('it does not start with the signature');
   const widths = { offsets: 8, lengths: 8 };
-  const cursor = new Cursor(bytes, SIGNATURE.length, bytes.byteLength - SIGNATURE.length, widths);
+  const cursor = new Cursor(bytes, HDF5_SIGNATURE.length, bytes.byteLength - HDF5_SIGNATURE.length, widths);
   const version = cursor.u8();
-  if (version > 3) throw unsupported(`a superblock of version ${version}`, SIGNATURE.length);
+  if (version > 3) throw unsupported(`a superblock of version ${version}`, HDF5_SIGNATURE.length);
   const root = version < 2 ? oldRoot(cursor, version) : newRoot(cursor);
   if (root.address === UNDEFINED_ADDRESS) throw damaged('it has no root group');
   return new Hdf5Group(bytes, readObjectHeader(bytes, root.address, root.widths), root.widths);

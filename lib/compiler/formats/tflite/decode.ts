@@ -14,8 +14,6 @@ import {
 import { decodeOptions } from './options.js';
 
 export const TFLITE_FORMAT = 'TensorFlow Lite';
-/** At byte 4; schema.fbs calls it the file identifier. */
-export const TFLITE_IDENTIFIER = 'TFL3';
 
 const SCHEMA_VERSION = 3;
 const MAXIMUM_RANK = 16;

@@ -34,10 +34,11 @@ export interface CalibrateOptions {
 
 /** 4 MiB of float32: what the observers' outputs may have in one run. */
 const OBSERVED_ELEMENTS = 2 ** 20;
-/** Steps that are sent at once. */
+/** Steps of one sample that are sent at once. */
 const BATCH_BYTES = 8 * 2 ** 20;
-/** Samples that are sent at once where none takes a state from the one before: few enough to show progress. */
+/** Samples that are sent at once where none takes a state from the one before: small ones, and few enough to show progress. */
 const BATCH_SAMPLES = 16;
+const BATCH_SAMPLES_BYTES = 2 ** 19;
 /** The lowest version of the standard operators whose Slice and Max serve here. */
 const LOWEST_OPSET = 11;
 /** Threads that wait by spinning take the core on which the next sample is decoded. */
@@ -139,7 +140,8 @@ class StepSender {
     }
     this.#samples++;
     const isSequence = Object.keys(this.#carried).length > 0;
-    if (isSequence || this.#samples >= BATCH_SAMPLES) await this.flush();
+    const isFull = this.#samples >= BATCH_SAMPLES || this.#bytes >= BATCH_SAMPLES_BYTES;
+    if (isSequence || isFull) await this.flush();
     // The next sample starts anew.
     this.#continues = false;
   }

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readTfjsModel } from '../../../../lib/compiler/formats/tfjs/model-json.js';
-import { convertTfjsGraph } from '../../../../lib/compiler/readers/tfjs-graph.js';
+import { convertTfjsGraph } from '../../../../lib/compiler/readers/tensorflow/read-tfjs-graph.js';
 import { readConversionFixture, strayingOutputs } from '../../../support/conversion-fixture.js';
 
 const folder = join(import.meta.dirname, '../../../fixtures/conversion/graphdef');

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeTflite } from '../../../../lib/compiler/formats/tflite/decode.js';
 import { findProblems } from '../../../../lib/compiler/ir/validation.js';
 import { OPERATORS } from '../../../../lib/compiler/readers/tflite/operators/all.js';
-import { readTflite } from '../../../../lib/compiler/readers/tflite.js';
+import { readTflite } from '../../../../lib/compiler/readers/tflite/read.js';
 import { readConversionFixture, strayingOutputs } from '../../../support/conversion-fixture.js';
 
 const folder = join(import.meta.dirname, '../../../fixtures/conversion/tflite');

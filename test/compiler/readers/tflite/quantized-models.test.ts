@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findProblems } from '../../../../lib/compiler/ir/validation.js';
-import { readTflite } from '../../../../lib/compiler/readers/tflite.js';
+import { readTflite } from '../../../../lib/compiler/readers/tflite/read.js';
 import { readConversionFixture } from '../../../support/conversion-fixture.js';
 import { stepsFromSource } from '../../../support/quantized-steps.js';
 

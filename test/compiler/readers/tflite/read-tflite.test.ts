@@ -7,7 +7,7 @@ import type { TfliteModel, TfliteOperator, TfliteTensor } from '../../../../lib/
 import { countOperators } from '../../../../lib/compiler/ir/summary.js';
 import { openModel } from '../../../../lib/compiler/readers/read-model.js';
 import { modelFromTflite } from '../../../../lib/compiler/readers/tflite/convert.js';
-import { readTflite } from '../../../../lib/compiler/readers/tflite.js';
+import { readTflite } from '../../../../lib/compiler/readers/tflite/read.js';
 import { readConversionFixture, strayingOutputs } from '../../../support/conversion-fixture.js';
 import { refusalOf } from '../../../support/refusal.js';
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { validateStructure } from '../../../../../lib/compiler/ir/validation.js';
-import { readKeras } from '../../../../../lib/compiler/readers/keras.js';
+import { readKeras } from '../../../../../lib/compiler/readers/keras/read-archive.js';
 import { CdkOnnxError } from '../../../../../lib/errors.js';
 import {
   type Json,

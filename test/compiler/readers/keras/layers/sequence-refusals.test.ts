@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readKeras } from '../../../../../lib/compiler/readers/keras.js';
+import { readKeras } from '../../../../../lib/compiler/readers/keras/read-archive.js';
 import { type Json, openKerasArchive, withSettings } from '../../../../support/keras-archive.js';
 import { refusalOf } from '../../../../support/refusal.js';
 

@@ -1,20 +1,16 @@
 /** TensorFlow.js graph models: a GraphDef as JSON, its constants in shards beside it. */
-import { readFileSync } from 'node:fs';
-import { parseJson } from '../formats/json.js';
-import { JsonField } from '../formats/json-field.js';
-import type { AttrValue, FunctionDef, GraphDef, NodeDef } from '../formats/tensorflow/graph-def.js';
-import { graphDefFromJson, readDataType, readShape } from '../formats/tensorflow/graph-def-json.js';
-import { kindOf, readTfjsModel, sniffTfjs, type TfjsModelFile } from '../formats/tfjs/model-json.js';
-import type { TfjsWeight, TfjsWeights } from '../formats/tfjs/weights-manifest.js';
-import type { Model } from '../ir/model.js';
-import { validateStructure } from '../ir/validation.js';
-import type { Reader } from './reader.js';
-import { ReaderError } from './reader-error.js';
-import type { ModelSource } from './source.js';
-import { type ConvertGraphOptions, convertGraph, type GraphSignature } from './tensorflow/convert-graph.js';
-import { defaultSignature } from './tensorflow/default-signature.js';
-import { inlineFunctions } from './tensorflow/functions/inline-functions.js';
-import { nodeOf } from './tensorflow/functions/references.js';
+import type { JsonField } from '../../formats/json-field.js';
+import type { AttrValue, FunctionDef, GraphDef, NodeDef } from '../../formats/tensorflow/graph-def.js';
+import { graphDefFromJson, readDataType, readShape } from '../../formats/tensorflow/graph-def-json.js';
+import { readTfjsModel, type TfjsModelFile } from '../../formats/tfjs/model-json.js';
+import type { TfjsWeight, TfjsWeights } from '../../formats/tfjs/weights-manifest.js';
+import type { Model } from '../../ir/model.js';
+import { validateStructure } from '../../ir/validation.js';
+import { ReaderError } from '../reader-error.js';
+import { type ConvertGraphOptions, convertGraph, type GraphSignature } from './convert-graph.js';
+import { defaultSignature } from './default-signature.js';
+import { inlineFunctions } from './functions/inline-functions.js';
+import { nodeOf } from './functions/references.js';
 
 /**
  * Reads model.json of a graph model with its shards. Inputs and outputs have the names of the signature, where there is one, else those of
@@ -110,17 +106,3 @@ function signatureOf(document: JsonField): GraphSignature | undefined {
       .map(([name, field]) => ({ name, tensor: tensor(field) })),
   };
 }
-
-/** A file whose first bytes do not say which of the two kinds it is, such as one that begins with its weights, is looked through. */
-export function isTfjsGraph({ head, path, kind }: ModelSource): boolean {
-  const sniffed = kind === 'file' ? sniffTfjs(head) : undefined;
-  if (sniffed !== 'undecided') return sniffed === 'graph';
-  try {
-    // One without a topology too: somebody must say that it lacks one.
-    return kindOf(new JsonField(parseJson(readFileSync(path, 'utf8'), path), '')) !== 'layers';
-  } catch {
-    return true;
-  }
-}
-
-export const tfjsGraphReader: Reader = { name: 'TensorFlow.js graph', match: isTfjsGraph, read: readTfjsGraph };

@@ -1,15 +1,14 @@
 /** Keras's HDF5 files: the config in an attribute, the weights in groups of their layers. */
-import { ModelFormatError } from '../../errors.js';
-import { readWholeFile } from '../formats/file.js';
-import type { AttributeValue } from '../formats/hdf5/attributes.js';
-import { type Hdf5Group, looksLikeHdf5, openHdf5 } from '../formats/hdf5/hdf5-file.js';
-import { parseJson } from '../formats/json.js';
-import type { Model } from '../ir/model.js';
-import { kerasMajorVersion } from './keras/keras-version.js';
-import { lowerKerasModel } from './keras/lower-model.js';
-import { parseModelConfig } from './keras/model-config.js';
-import { hdf5Weights } from './keras/weights/hdf5-weights.js';
-import type { Reader } from './reader.js';
+import { ModelFormatError } from '../../../errors.js';
+import { readWholeFile } from '../../formats/file.js';
+import type { AttributeValue } from '../../formats/hdf5/attributes.js';
+import { type Hdf5Group, openHdf5 } from '../../formats/hdf5/hdf5-file.js';
+import { parseJson } from '../../formats/json.js';
+import type { Model } from '../../ir/model.js';
+import { kerasMajorVersion } from './keras-version.js';
+import { lowerKerasModel } from './lower-model.js';
+import { parseModelConfig } from './model-config.js';
+import { hdf5Weights } from './weights/hdf5-weights.js';
 
 /** One array of bytes. */
 const MAX_BYTES = 2 ** 32;
@@ -39,9 +38,3 @@ function withoutConfig(root: Hdf5Group): ModelFormatError {
     advice: 'Save the whole model with model.save("model.keras"), not with save_weights().',
   });
 }
-
-export const kerasHdf5Reader: Reader = {
-  name: 'Keras HDF5',
-  match: ({ head }) => looksLikeHdf5(head),
-  read: readKerasHdf5,
-};

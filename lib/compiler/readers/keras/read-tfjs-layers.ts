@@ -1,18 +1,13 @@
 /** TensorFlow.js layers models: Keras's topology as JSON, its weights in shards beside it. */
-import { readFileSync } from 'node:fs';
-import { parseJsonBytes } from '../formats/json.js';
-import { JsonField } from '../formats/json-field.js';
-import { kindOf, readTfjsModel, sniffTfjs, type TfjsModelFile } from '../formats/tfjs/model-json.js';
-import type { TfjsWeight } from '../formats/tfjs/weights-manifest.js';
-import type { Model } from '../ir/model.js';
-import type { Tensor } from '../ir/tensor.js';
-import { lowerKerasModel } from './keras/lower-model.js';
-import { parseModelConfig } from './keras/model-config.js';
-import { NamedWeights } from './keras/weights/named-weights.js';
-import { weightTensor } from './keras/weights/weight-scope.js';
-import type { Reader } from './reader.js';
-import { ReaderError } from './reader-error.js';
-import type { ModelSource } from './source.js';
+import { readTfjsModel, type TfjsModelFile } from '../../formats/tfjs/model-json.js';
+import type { TfjsWeight } from '../../formats/tfjs/weights-manifest.js';
+import type { Model } from '../../ir/model.js';
+import type { Tensor } from '../../ir/tensor.js';
+import { ReaderError } from '../reader-error.js';
+import { lowerKerasModel } from './lower-model.js';
+import { parseModelConfig } from './model-config.js';
+import { NamedWeights } from './weights/named-weights.js';
+import { weightTensor } from './weights/weight-scope.js';
 
 /**
  * Reads model.json of a layers model with its shards, whether Keras's converter or TensorFlow.js wrote it.
@@ -46,16 +41,3 @@ function tensorOf({ name, dataType, dims, bytes }: TfjsWeight): Tensor {
     advice: 'The file is damaged, or belongs to other shards; download or export the model again.',
   });
 }
-
-/** A file whose first bytes do not say which of the two kinds it is, such as one that begins with its weights, is looked through. */
-function isTfjsLayers({ head, path, kind }: ModelSource): boolean {
-  const sniffed = kind === 'file' ? sniffTfjs(head) : undefined;
-  if (sniffed !== 'undecided') return sniffed === 'layers';
-  try {
-    return kindOf(new JsonField(parseJsonBytes(readFileSync(path), path), '')) === 'layers';
-  } catch {
-    return false;
-  }
-}
-
-export const tfjsLayersReader: Reader = { name: 'TensorFlow.js layers', match: isTfjsLayers, read: readTfjsLayers };
