@@ -1,9 +1,8 @@
 /** From a source of any format to a file or an artifact, held against what the source computed. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { prepareModel } from '../../lib/compiler/build/prepare.js';
 import { buildArtifact } from '../../lib/compiler/build.js';
 import { comparableModel } from '../../lib/compiler/comparison/comparable-model.js';
@@ -13,6 +12,7 @@ import { copyParityFile } from '../support/parity-file.js';
 import { realModels } from '../support/real-models.js';
 import { refusalOf } from '../support/refusal.js';
 import { savedModelFixture, savedModelRecording } from '../support/saved-model-fixture.js';
+import { useWatchedTemporaryFolder } from '../support/watched-temporary-folder.js';
 import { zipFolder } from '../support/zip-folder.js';
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/conversion');
@@ -21,30 +21,14 @@ const SAMPLES = join(FIXTURES, 'parity/small.parity.npz');
 const SAVED_MODEL = savedModelFixture('keras3');
 const SAVED_SAMPLES = `${savedModelRecording('keras3')}.parity.npz`;
 
-let root: string;
-let temporary: string;
-let before: string | undefined;
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-convert-'));
-  temporary = join(root, 'tmp');
-  mkdirSync(temporary);
-  before = process.env.TMPDIR;
-  process.env.TMPDIR = temporary;
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.TMPDIR;
-  else process.env.TMPDIR = before;
-  rmSync(root, { recursive: true });
-});
-/** What Node's loader of TypeScript caches is no concern of ours. */
-const leftBehind = () => readdirSync(temporary).filter((name) => name.startsWith('cdk-onnx'));
+const temporary = useWatchedTemporaryFolder();
 
 const convert = (source: string, options: Partial<ConvertOptions> = {}): Promise<Converted> =>
-  convertModel({ source, out: join(root, 'model.onnx'), signal: new AbortController().signal, ...options });
+  convertModel({ source, out: join(temporary.path, 'model.onnx'), signal: new AbortController().signal, ...options });
 
 /** A recording that a model cannot meet: `change` is done to one of its arrays. */
 function spoiled(array: string, change: (data: Float32Array) => void): Promise<string> {
-  return copyParityFile(SAMPLES, join(root, `${array.replace('/', '-')}.npz`), (name, data) => {
+  return copyParityFile(SAMPLES, join(temporary.path, `${array.replace('/', '-')}.npz`), (name, data) => {
     if (name === array) change(data as Float32Array);
   });
 }
@@ -73,12 +57,12 @@ describe('a Keras model', () => {
     // Channels first from the input's Transpose on, and normalization folded into the convolution.
     expect(operators).not.toHaveProperty('BatchNormalization');
     expect(operators.Transpose ?? 0).toBeLessThanOrEqual(1);
-    expect(leftBehind()).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 
   test('that strays in one output is refused by its name, and the layer where it begins is found', async () => {
     const check = await spoiled('outputs/score', (data) => data.fill(7));
-    const out = join(root, 'refused.onnx');
+    const out = join(temporary.path, 'refused.onnx');
     const error = await refusalOf(() => convert(KERAS, { check, out }));
     expect(error).toMatchObject({ code: 'PARITY_STRAYS', message: expect.stringContaining("Output 'score' strays") });
     expect(error.message).toContain('So it did before any rewrite.');
@@ -89,20 +73,20 @@ describe('a Keras model', () => {
     await convert(KERAS, { check: layers, bisect: true, out, onBisected: (found) => (bisection = found) });
     expect(bisection?.first?.layer).toBe('depthwise');
     expect(bisection?.layers.filter(({ holds }) => !holds)).toHaveLength(1);
-    expect(leftBehind()).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 });
 
 describe('a model folder with a source of another format', () => {
   const folderOf = (name: string, configuration: object) => {
-    const folder = join(root, 'models', name);
+    const folder = join(temporary.path, 'models', name);
     mkdirSync(join(folder, 'samples'), { recursive: true });
     cpSync(SAMPLES, join(folder, 'samples', 'parity.npz'));
     writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, ...configuration }));
     return folder;
   };
   const build = (modelDirectory: string, name: string) =>
-    buildArtifact({ modelDirectory, outputDirectory: join(root, 'artifacts', name), architecture: 'arm64' });
+    buildArtifact({ modelDirectory, outputDirectory: join(temporary.path, 'artifacts', name), architecture: 'arm64' });
 
   test('is built from it, behind the gate, to the same bytes each time', async () => {
     const folder = folderOf('small', { source: 'small.keras', parity: 'samples/parity.npz' });
@@ -113,7 +97,7 @@ describe('a model folder with a source of another format', () => {
     expect(report.equivalence.description).toMatch(/the conversion from Keras .* on made-up inputs/);
     expect(report.manifest.signature.outputs.map(({ name }) => name)).toEqual(['classes', 'score']);
     expect((await build(folder, 'again')).manifest.contentHash).toBe(report.manifest.contentHash);
-    expect(leftBehind()).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 
   test('is refused where it strays, in a build and in front of a search, and leaves nothing', async () => {
@@ -122,8 +106,8 @@ describe('a model folder with a source of another format', () => {
     cpSync(await spoiled('outputs/classes', (data) => data.reverse()), join(folder, 'samples', 'parity.npz'));
     await expect(build(folder, 'strays')).rejects.toMatchObject({ code: 'PARITY_STRAYS' });
     await expect(prepareModel(folder)).rejects.toMatchObject({ code: 'PARITY_STRAYS' });
-    expect(existsSync(join(root, 'artifacts', 'strays'))).toBe(false);
-    expect(leftBehind()).toEqual([]);
+    expect(existsSync(join(temporary.path, 'artifacts', 'strays'))).toBe(false);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 
   test('keeps what it prepared until it is disposed of', async () => {
@@ -134,10 +118,10 @@ describe('a model folder with a source of another format', () => {
       expect(existsSync(prepared.reference.path)).toBe(true);
       expect(prepared.reference).toMatchObject({ isSource: false, format: 'TensorFlow SavedModel' });
     }
-    expect(leftBehind()).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
     const report = await build(folder, 'archived');
     expect(report.source.bytes).toBe(readFileSync(join(folder, 'saved.tar.gz')).length);
-    expect(leftBehind()).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 });
 
@@ -147,8 +131,8 @@ describe('a source', () => {
     [
       'a zip archive of it, packed from the folder above',
       () => {
-        writeFileSync(join(root, 'saved.zip'), zipFolder(SAVED_MODEL));
-        return join(root, 'saved.zip');
+        writeFileSync(join(temporary.path, 'saved.zip'), zipFolder(SAVED_MODEL));
+        return join(temporary.path, 'saved.zip');
       },
     ],
     ['the file in it', () => join(SAVED_MODEL, 'saved_model.pb')],
@@ -156,7 +140,7 @@ describe('a source', () => {
     const { parity, source } = await convert(make(), { check: SAVED_SAMPLES });
     expect(source.format).toBe('TensorFlow SavedModel');
     expect(parity?.outputs.every(({ holds }) => holds)).toBe(true);
-    expect(leftBehind()).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 
   test('of another format can be compared with others', async () => {
@@ -165,7 +149,7 @@ describe('a source', () => {
       expect(model.bytes).toBe(readFileSync(KERAS).length);
       expect(existsSync(model.path)).toBe(true);
     }
-    expect(leftBehind()).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 });
 
@@ -173,14 +157,16 @@ describe('a conversion that is interrupted leaves nothing', () => {
   test.each(['reading', 'normalizing', 'asking', 'arranging', 'writing', 'comparing'])('while %s', async (step) => {
     const controller = new AbortController();
     const converting = convert(realModels.ocrAngleClassifier, {
-      out: join(root, 'interrupted', 'model.onnx'),
+      out: join(temporary.path, 'interrupted', 'model.onnx'),
       signal: controller.signal,
       onStep: (name) => {
         if (name.startsWith(step)) controller.abort(new Error('stop'));
       },
     });
     await expect(converting).rejects.toThrow('stop');
-    expect(existsSync(join(root, 'interrupted')) ? readdirSync(join(root, 'interrupted')) : []).toEqual([]);
-    expect(leftBehind()).toEqual([]);
+    expect(
+      existsSync(join(temporary.path, 'interrupted')) ? readdirSync(join(temporary.path, 'interrupted')) : [],
+    ).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 });

@@ -1,11 +1,10 @@
 /** A source may be a file, a folder that holds a model, or an archive of either. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { writeModel } from '../../../lib/compiler/ir/serialization/write.js';
 import { weightsOf } from '../../../lib/compiler/ir/summary.js';
 import { readOnnx } from '../../../lib/compiler/readers/onnx.js';
@@ -13,27 +12,14 @@ import { openModel, readModel } from '../../../lib/compiler/readers/read-model.j
 import { realModels } from '../../support/real-models.js';
 import { refusalOf } from '../../support/refusal.js';
 import { tarOf } from '../../support/tar-writer.js';
+import { useWatchedTemporaryFolder } from '../../support/watched-temporary-folder.js';
 
-let root: string;
-let temporary: string;
-let before: string | undefined;
-beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-archives-'));
-  temporary = join(root, 'tmp');
-  mkdirSync(temporary);
-  before = process.env.TMPDIR;
-  process.env.TMPDIR = temporary;
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.TMPDIR;
-  else process.env.TMPDIR = before;
-  rmSync(root, { recursive: true });
-});
+const temporary = useWatchedTemporaryFolder();
 
 const bytes = readFileSync(realModels.ocrAngleClassifier);
 
 function file(name: string, content: Uint8Array): string {
-  const path = join(root, name);
+  const path = join(temporary.path, name);
   writeFileSync(path, content);
   return path;
 }
@@ -67,17 +53,17 @@ describe('an archive', () => {
   ])('%s holds a model', async (name, make) => {
     const expected = (await readOnnx(realModels.ocrAngleClassifier)).graph.nodes.length;
     expect(await nodesOf(file(name, make()))).toBe(expected);
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 
   test('of a model with external data can be read until it is disposed of', async () => {
-    const folder = join(root, 'external');
+    const folder = join(temporary.path, 'external');
     mkdirSync(folder);
     const model = await readOnnx(realModels.ocrAngleClassifier);
     await writeModel(model, join(folder, 'model.onnx'), { externalData: { file: 'weights.bin', minimumBytes: 1 } });
-    execFileSync('tar', ['-czf', join(root, 'external.tar.gz'), '-C', root, 'external']);
+    execFileSync('tar', ['-czf', join(temporary.path, 'external.tar.gz'), '-C', temporary.path, 'external']);
     {
-      await using opened = await openModel(join(root, 'external.tar.gz'));
+      await using opened = await openModel(join(temporary.path, 'external.tar.gz'));
       const [own = [], other = []] = [opened.model, model].map((each) =>
         weightsOf(each).map(({ tensor }) => tensor.bytes()),
       );
@@ -87,9 +73,9 @@ describe('an archive', () => {
       expect(existsSync(opened.path)).toBe(true);
       expect(opened.isUnpacked).toBe(true);
     }
-    expect(readdirSync(temporary)).toEqual([]);
-    await expect(readModel(join(root, 'external.tar.gz'))).rejects.toThrow(TypeError);
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
+    await expect(readModel(join(temporary.path, 'external.tar.gz'))).rejects.toThrow(TypeError);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 
   test('with a fault leaves nothing behind, and is called by its own name', async () => {
@@ -102,19 +88,19 @@ describe('an archive', () => {
     expect(ambiguous.message).toMatch(/several\.zip holds 2 models: a\/one\.onnx \(ONNX\), a\/two\.onnx \(ONNX\)/);
     const traversal = await refusalOf(() => openModel(file('evil.zip', zipSync({ '../model.onnx': bytes }))));
     expect(traversal.code).toBe('ARCHIVE_UNSAFE');
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 
   test('whose unpacking is stopped leaves nothing behind', async () => {
     const path = file('stopped.zip', zipSync({ 'model.onnx': bytes }));
     await expect(openModel(path, { signal: AbortSignal.abort(new Error('stop')) })).rejects.toThrow('stop');
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(temporary.leftBehind()).toEqual([]);
   });
 });
 
 describe('a folder', () => {
   test('may hold one model beside other files', async () => {
-    const folder = join(root, 'folder');
+    const folder = join(temporary.path, 'folder');
     mkdirSync(join(folder, 'deeper'), { recursive: true });
     writeFileSync(join(folder, 'README.md'), 'what it is');
     writeFileSync(join(folder, 'deeper', 'other.onnx'), bytes);
