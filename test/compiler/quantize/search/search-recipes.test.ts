@@ -137,6 +137,20 @@ describe('a search for size', () => {
   });
 });
 
+describe('a candidate', () => {
+  test('may not spend the whole budget on the samples that it is chosen by', { timeout: 120_000 }, async () => {
+    const leastCost = async (maxLoss: number) => {
+      const result = await searchRecipes({ ...common, budget: { metric: 'kl', maxLoss }, schemes: WEIGHT_SCHEMES });
+      return result.candidates.find(({ name }) => name.startsWith('the least cost'));
+    };
+    const { loss = 0, holds } = (await leastCost(1)) ?? {};
+    expect(holds).toBe(true);
+    expect(loss).toBeGreaterThan(0);
+    expect((await leastCost(loss * 1.05))?.holds).toBe(false);
+    expect((await leastCost(loss * 1.2))?.holds).toBe(true);
+  });
+});
+
 describe('a search for latency', () => {
   test('measures here, and says that this is not what the model is for', { timeout: 120_000 }, async () => {
     const foreign = hostArchitecture() === 'arm64' ? 'x86_64' : 'arm64';
