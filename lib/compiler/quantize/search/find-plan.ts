@@ -12,6 +12,8 @@ import type { Candidate } from './workbench.js';
 export interface FoundPlan {
   /** Candidates that hold, the cheapest first; none where nothing does. */
   readonly holding: readonly Candidate[];
+  /** For latency: smaller weights, and nothing computed otherwise. It takes as long as float32, whatever was predicted. */
+  readonly storage?: Candidate | undefined;
   readonly refused: readonly Refusal[];
 }
 
@@ -58,8 +60,10 @@ export async function findPlan(search: PreparedSearch, isLate: () => boolean): P
       (await checks.check(chosen, `${nameOf(holding, schedule.steps.length)} and more, ${++attempt}`)).result.holds;
     await repair(optionsAfter(schedule, holding), rest, holds, { checks: REPAIR_CHECKS, isLate });
   }
+  const storage = search.search.goal === 'latency' ? await checks.storageAlone() : undefined;
   const holders = [...bench.candidates.values()].filter(({ result }) => result.holds);
   return {
+    storage,
     holding: holders.sort((one, other) => one.cost - other.cost || one.result.loss - other.result.loss),
     refused,
   };
@@ -90,6 +94,16 @@ class PlanChecks {
       planOf(base, all, (unit) => recipes.get(unit.index)),
       all,
     );
+  }
+
+  /** Float32 weights as float16, which onnxruntime widens when it loads them. */
+  async storageAlone(): Promise<Candidate | undefined> {
+    const { bench, units } = this.#search;
+    const chosen = units.map(({ options }) => options.findIndex(({ recipe }) => recipe?.scheme === 'fp16-storage'));
+    if (chosen.every((option) => option < 0)) return undefined;
+    bench.stage('trying smaller weights alone');
+    const options = chosen.map((option) => Math.max(0, option));
+    return await this.check(options, 'weights in half precision alone');
   }
 
   async check(chosen: readonly number[], name: string): Promise<Candidate> {

@@ -39,6 +39,8 @@ export interface Finalists {
 const MOST_FINALISTS = 5;
 /** Slower than this against the original is slower. */
 const SLOWER = 1.03;
+/** As fast as the fastest: a difference that the next measurement may turn round. */
+const AS_FAST = 1.02;
 const DEFAULT_SETTINGS: SessionSettings = { graphOptimizationLevel: 'all' };
 
 export async function measureFinalists(options: FinalistsOptions): Promise<Finalists> {
@@ -103,8 +105,10 @@ function finalistsOf({ search, found, bench }: FinalistsOptions, untouched: Cand
   // For size, a model that nothing was changed in is no answer.
   if (smallest === undefined) return [closestOf(bench, untouched)];
   if (search.goal === 'size') return [smallest];
-  const others = found.holding.filter((candidate) => candidate !== untouched).slice(0, MOST_FINALISTS - 1);
-  return [...others, ...(untouched.result.holds ? [untouched] : [])];
+  // What computes as before stays in, for where every prediction was wrong.
+  const asBefore = [found.storage, untouched].filter((one) => one?.result.holds === true) as readonly Candidate[];
+  const others = found.holding.filter((candidate) => !asBefore.includes(candidate));
+  return [...others.slice(0, MOST_FINALISTS - asBefore.length), ...asBefore];
 }
 
 /** Nothing holds: what loses least, other than what was not touched. */
@@ -131,7 +135,11 @@ function choose(
     return false;
   });
   const cost = (candidate: Candidate) => costOf(timings.get(candidate.digest) ?? original, search.goal);
-  return { chosen: fast.sort((one, other) => cost(one) - cost(other))[0] ?? untouched, refused };
+  const least = Math.min(...fast.map(cost));
+  const [smallest = untouched] = fast
+    .filter((candidate) => cost(candidate) <= least * AS_FAST)
+    .sort((one, other) => one.result.bytes - other.result.bytes || cost(one) - cost(other));
+  return { chosen: smallest, refused };
 }
 
 /** The source file, if it runs on the same inputs; else the model before any recipe. */

@@ -181,6 +181,27 @@ describe('a search for latency', () => {
     const isStatic = result.plan.recipes.some(({ recipe }) => recipe.scheme === 'int8-static');
     expect(result.plan.activations.length > 0).toBe(isStatic);
   });
+
+  test('times smaller weights alone too, and takes the smallest of those that are as fast', {
+    timeout: 120_000,
+  }, async () => {
+    const result = await searchRecipes({
+      ...common,
+      goal: 'latency',
+      schemes: ['fp16-storage', 'int8-static', 'fp32'],
+      budget: { metric: 'agreement', maxLoss: 0.2 },
+    });
+    const refused = result.refused.map(({ subject }) => subject);
+    const timed = result.candidates.filter(({ timing, name }) => timing !== undefined && !refused.includes(name));
+    const all = result.candidates.filter(({ timing }) => timing !== undefined);
+    expect(all.map(({ schemes }) => schemes)).toContainEqual({ 'fp16-storage': 2 });
+    const run = (candidate: (typeof timed)[number] | undefined) => candidate?.timing?.run ?? Number.NaN;
+    const fastest = Math.min(...timed.map(run));
+    const chosen = timed.find((candidate) => candidate.chosen);
+    expect(run(chosen)).toBeLessThanOrEqual(fastest * 1.02);
+    const asFast = timed.filter((candidate) => run(candidate) <= fastest * 1.02);
+    expect(chosen?.bytes).toBe(Math.min(...asFast.map(({ bytes }) => bytes)));
+  });
 });
 
 /** Convolutions with clamps behind them, and nodes that are quantized in company only. */
