@@ -4,7 +4,7 @@ import { Tensor } from '../ir/tensor.js';
 import type { Dimension, Value } from '../ir/value.js';
 import { elementTypeOf, type GraphBuilder, typeOf } from './graph-builder.js';
 import { LoweringError } from './lowering-error.js';
-import { normalizedAxis, rankOf, type Shape, shapeOf, shapeText, staticCount } from './shape.js';
+import { broadcastShapes, normalizedAxis, rankOf, type Shape, shapeOf, shapeText, staticCount } from './shape.js';
 
 /** Dimension `i` of the result is dimension `permutation[i]` of `x`. Nothing is written where nothing moves. */
 export function transpose(builder: GraphBuilder, x: Value, permutation: readonly number[]): Value {
@@ -177,12 +177,11 @@ function slicedSize(size: number, start: number, end: number | undefined, step: 
   return Math.max(0, Math.ceil((to - from) / step));
 }
 
-/** Dimensions of size 1 repeated to `sizes`; the others stay. */
+/** `x` broadcast to `sizes`, of which those missing in front and those of 1 leave it as it is. */
 export function expand(builder: GraphBuilder, x: Value, sizes: readonly number[]): Value {
-  const { elementType, shape: before } = typeOf(x);
-  const offset = sizes.length - before.length;
-  const shape = sizes.map((size, axis) => (size === 1 && axis >= offset ? before[axis - offset] : size));
-  return builder.node('Expand', [x, builder.int64(sizes)], { elementType, shape });
+  const { elementType, shape } = typeOf(x);
+  const type = { elementType, shape: broadcastShapes(shape, sizes) };
+  return builder.node('Expand', [x, builder.int64(sizes)], type);
 }
 
 /** `x`, its dimensions repeated so many times each. */
