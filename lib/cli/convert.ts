@@ -21,6 +21,11 @@ export const convertCommand: Command = {
       required: true,
       description: 'where the ONNX file goes; ends with .onnx',
     },
+    signature: {
+      type: 'string',
+      placeholder: 'NAME',
+      description: "which signature of a SavedModel (default 'serving_default', else the only one)",
+    },
     check: {
       type: 'string',
       placeholder: 'FILE',
@@ -49,7 +54,11 @@ export const convertCommand: Command = {
       out: outputPath(String(options.out)),
       bisect: options.bisect === true,
       signal,
-      ...given({ check: check === undefined ? undefined : String(check), tolerance: toleranceOf(options.tolerance) }),
+      ...given({
+        signature: options.signature === undefined ? undefined : String(options.signature),
+        check: check === undefined ? undefined : String(check),
+        tolerance: toleranceOf(options.tolerance),
+      }),
       onStep: (name) => progress.step(name),
       onBisected: (bisection) => progress.note(bisectionText(bisection)),
     }).finally(() => progress.done());

@@ -55,6 +55,8 @@ export interface InspectOptions {
   readonly json?: boolean;
   /** The printed graph in place of the summary. Default false. */
   readonly graph?: boolean;
+  /** Which signature of a SavedModel. Default 'serving_default', else the only one. */
+  readonly signature?: string;
 }
 
 export const inspectCommand: Command = {
@@ -64,9 +66,14 @@ export const inspectCommand: Command = {
   options: {
     json: { type: 'boolean', description: 'print one JSON object on stdout' },
     graph: { type: 'boolean', description: 'print the whole graph as text' },
+    signature: { type: 'string', placeholder: 'NAME', description: 'which signature of a SavedModel' },
   },
   async run({ positionals: [path = ''], options }) {
-    const text = await inspect(path, { json: options.json === true, graph: options.graph === true });
+    const text = await inspect(path, {
+      json: options.json === true,
+      graph: options.graph === true,
+      ...(options.signature === undefined ? {} : { signature: String(options.signature) }),
+    });
     process.stdout.write(`${text}\n`);
     return 0;
   },
@@ -78,15 +85,15 @@ export const inspectCommand: Command = {
  */
 export async function inspect(path: string, options: InspectOptions = {}): Promise<string> {
   if (options.graph === true) {
-    await using opened = await openModel(path);
+    await using opened = await openModel(path, options);
     return printModel(opened.model).trimEnd();
   }
-  const inspection = await inspectModel(path);
+  const inspection = await inspectModel(path, options);
   return options.json === true ? JSON.stringify(inspection) : describe(inspection);
 }
 
-export async function inspectModel(path: string): Promise<Inspection> {
-  await using opened = await openModel(path);
+export async function inspectModel(path: string, options: Pick<InspectOptions, 'signature'> = {}): Promise<Inspection> {
+  await using opened = await openModel(path, options);
   const { model, reader } = opened;
   return { path, format: reader.name, ...inspectionOf(model, sourceBytes(path)) };
 }

@@ -21,6 +21,8 @@ import { expectSession, openSession } from './runtime/session.js';
 export interface ConvertOptions {
   /** A model file, a folder, or an archive of either. */
   readonly source: string;
+  /** Which signature of a SavedModel. Default 'serving_default', else the only one. */
+  readonly signature?: string;
   /** Path of the ONNX file; replaced if it is there. */
   readonly out: string;
   /** A .npz file with what the source framework computed. */
@@ -64,14 +66,14 @@ const REWRITE_TOLERANCE = 1e-4;
  * cannot be used
  */
 export async function convertModel(options: ConvertOptions): Promise<Converted> {
-  const { source, out, check, tolerance, signal } = options;
+  const { source, signature, out, check, tolerance, signal } = options;
   const step = (name: string) => {
     signal.throwIfAborted();
     options.onStep?.(name);
   };
   step(`reading ${source}`);
   expectSession();
-  await using opened = await openModel(source, { signal });
+  await using opened = await openModel(source, { signature, signal });
   const { model, reader } = opened;
   validate(model);
   await using reference = await asModelFile(reader === onnxReader ? opened.path : model);

@@ -8,6 +8,7 @@ import { binary, unary } from '../../lib/compiler/lowering/elementwise.js';
 import { GraphBuilder } from '../../lib/compiler/lowering/graph-builder.js';
 import { float32, writeParityFile } from '../support/parity-file.js';
 import { realModels } from '../support/real-models.js';
+import { savedModelRecording } from '../support/saved-model-fixture.js';
 import { tarOf } from '../support/tar-writer.js';
 import { runCommand } from './run-command.js';
 
@@ -103,6 +104,17 @@ describe('cdk-onnx convert', () => {
     expect(code).toBe(0);
     // What Node's own loader of TypeScript caches is no model.
     expect(readdirSync(temporary).filter((name) => name.startsWith('cdk-onnx'))).toEqual([]);
+  });
+
+  test('converts the signature of a SavedModel that is named', async () => {
+    const { code, stdout } = await convert(`${savedModelRecording('module')}.zip`, [
+      '--signature',
+      'other',
+      '--check',
+      `${savedModelRecording('module.other')}.parity.npz`,
+    ]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/parity: /)]);
+    expect((await convert(source, ['--signature', 'other'])).stderr).toMatch(/SIGNATURE_UNKNOWN: .* is ONNX/);
   });
 
   test.each([

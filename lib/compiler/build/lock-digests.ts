@@ -36,8 +36,8 @@ export function graphDigest(model: Model): string {
 
 /** Of the keys that decide a recipe: a new name or version changes none. */
 export function modelJsonDigest(configuration: ModelConfiguration): string {
-  const { inputs, task, optimize, session, stripNames } = configuration;
-  return sha256(canonicalJson({ inputs, task, optimize, session, stripNames } as unknown as Json));
+  const { inputs, signature, task, optimize, session, stripNames } = configuration;
+  return sha256(canonicalJson({ inputs, signature, task, optimize, session, stripNames } as unknown as Json));
 }
 
 /** Of an artifact's files: the model itself, whatever its manifest says around it. */

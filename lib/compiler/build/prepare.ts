@@ -59,7 +59,7 @@ export async function prepareFolder(folder: ModelFolder, options: PrepareOptions
   const { configuration, source } = folder;
   step(options, `reading ${configuration.source}`);
   expectSession();
-  const opened = await openModel(source, during(options));
+  const opened = await openModel(source, { signature: configuration.signature, ...during(options) });
   let file: ModelFile | undefined;
   const dispose = async () => {
     await file?.[Symbol.asyncDispose]();

@@ -9,7 +9,8 @@ import type { Model } from '../ir/model.js';
 import { kerasHdf5Reader, kerasReader } from './keras.js';
 import { type LocatedModel, locateModel } from './locate-model.js';
 import { onnxReader } from './onnx.js';
-import type { Reader } from './reader.js';
+import type { Reader, ReadOptions } from './reader.js';
+import { ReaderError } from './reader-error.js';
 import { refusedFormats } from './refused-formats.js';
 import { type ModelSource, openSource } from './source.js';
 import { frozenGraphReader, savedModelReader } from './tensorflow.js';
@@ -28,7 +29,7 @@ export const readers: readonly Reader[] = [
   frozenGraphReader,
 ];
 
-export interface OpenModelOptions {
+export interface OpenModelOptions extends ReadOptions {
   /** Stops the unpacking of an archive. */
   readonly signal?: AbortSignal;
 }
@@ -49,17 +50,18 @@ const ARCHIVE_DEPTH = 8;
 /**
  * @param path a model file; a folder that is a model, or holds one; an archive (.zip, .tar, .tar.gz) of either
  * @throws ModelFormatError MODEL_NOT_FOUND, MODEL_NOT_READABLE, MODEL_NOT_A_FILE, MODEL_EMPTY, MODEL_AMBIGUOUS, MODEL_FORMAT_UNSUPPORTED
- * (a format that is known by name), MODEL_FORMAT_UNKNOWN, ARCHIVE_…, and what the reader throws
+ * (a format that is known by name), MODEL_FORMAT_UNKNOWN, ARCHIVE_…, and what the reader throws; ReaderError SIGNATURE_UNKNOWN where the format
+ * has no signatures
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
   const source = await openSource(path);
   const reader = readerOf(source);
-  if (reader !== undefined) return await opened({ source, reader });
+  if (reader !== undefined) return await opened({ source, reader }, options);
   refuseKnown(source);
   if (source.kind === 'folder') {
     const located = await locateModel(path, { depth: 0, readerOf });
     if (located === undefined) throw without(source, 'this is a folder', source.entries);
-    return await opened(located);
+    return await opened(located, options);
   }
   if (source.archive !== undefined) return await openArchive(source, options);
   throw unknown(source);
@@ -80,19 +82,30 @@ function readerOf(source: ModelSource): Reader | undefined {
   return readers.find((candidate) => candidate.match(source));
 }
 
-async function opened({ source: { path }, reader }: LocatedModel, remove?: () => Promise<void>): Promise<OpenedModel> {
-  const model = await reader.read(path);
+async function opened(
+  { source: { path }, reader }: LocatedModel,
+  { signature }: ReadOptions,
+  remove?: () => Promise<void>,
+): Promise<OpenedModel> {
+  if (signature !== undefined && reader.hasSignatures !== true) {
+    throw new ReaderError({
+      code: 'SIGNATURE_UNKNOWN',
+      message: `${path} has no signature '${signature}': it is ${reader.name}, which has none.`,
+      advice: 'Leave the signature out.',
+    });
+  }
+  const model = await reader.read(path, { signature });
   return { model, reader, path, isUnpacked: remove !== undefined, [Symbol.asyncDispose]: async () => remove?.() };
 }
 
-async function openArchive(source: ModelSource, { signal }: OpenModelOptions): Promise<OpenedModel> {
+async function openArchive(source: ModelSource, options: OpenModelOptions): Promise<OpenedModel> {
   const folder = await mkdtemp(join(tmpdir(), 'cdk-onnx-source-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    await unpackArchive(source.path, source.archive ?? 'zip', folder, signal === undefined ? {} : { signal });
+    await unpackArchive(source.path, source.archive ?? 'zip', folder, options);
     const located = await locateModel(folder, { depth: ARCHIVE_DEPTH, readerOf });
     if (located === undefined) throw without(source, `this is a ${source.archive} archive`, await readdir(folder));
-    return await opened(located, remove);
+    return await opened(located, options, remove);
   } catch (error) {
     await remove();
     // People know the archive, not where it was unpacked.

@@ -4,8 +4,9 @@ import type { ModelSource } from './source.js';
 
 export const savedModelReader: Reader = {
   name: 'TensorFlow SavedModel',
+  hasSignatures: true,
   match: (source) => (source.kind === 'folder' ? source.entries.includes('saved_model.pb') : isSavedModelFile(source)),
-  read: async (path) => (await import('./tensorflow/read-saved-model.js')).readSavedModel(path),
+  read: async (path, options) => (await import('./tensorflow/read-saved-model.js')).readSavedModel(path, options),
 };
 
 /** Version 1 of the schema, then a MetaGraphDef, which begins with its MetaInfoDef. */

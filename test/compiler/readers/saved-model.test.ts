@@ -4,6 +4,7 @@ import { validateStructure } from '../../../lib/compiler/ir/validation.js';
 import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
 import { readSavedModel } from '../../../lib/compiler/readers/tensorflow/read-saved-model.js';
 import { readConversionFixture, strayingOutputs } from '../../support/conversion-fixture.js';
+import { realModels } from '../../support/real-models.js';
 import { refusalOf } from '../../support/refusal.js';
 import { savedModelFixture, savedModelRecording } from '../../support/saved-model-fixture.js';
 
@@ -64,6 +65,16 @@ test('a zip file of the folder is read as the folder', async () => {
   expect(opened.reader.name).toBe('TensorFlow SavedModel');
   expect(await strayingOutputs(opened.model, recorded)).toEqual([]);
   await opened[Symbol.asyncDispose]();
+});
+
+test('the signature that is asked for is read, out of archives too; formats without any refuse one', async () => {
+  const recorded = await readConversionFixture(savedModelRecording('module.other'));
+  for (const path of [savedModelFixture('module'), `${savedModelRecording('module')}.zip`]) {
+    await using opened = await openModel(path, { signature: 'other' });
+    expect(await strayingOutputs(opened.model, recorded)).toEqual([]);
+  }
+  const error = await refusalOf(() => openModel(realModels.ocrAngleClassifier, { signature: 'other' }));
+  expect([error.code, error.message]).toEqual(['SIGNATURE_UNKNOWN', expect.stringMatching(/is ONNX, which has none/)]);
 });
 
 test('inputs, outputs, weights and nodes have the names of the model', async () => {

@@ -71,7 +71,7 @@ export function chooseSignature(graph: MetaGraph, { signature: wanted }: Signatu
   throw new ReaderError({
     code: 'SIGNATURE_AMBIGUOUS',
     message: `The SavedModel has ${all.length} signatures and none is called 'serving_default': ${list.join('; ')}.`,
-    advice: "Export it with the one to serve as 'serving_default'.",
+    advice: 'Name one: `signature` in model.json, --signature of `convert` and `inspect`.',
   });
 }
 
