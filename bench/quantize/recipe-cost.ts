@@ -3,11 +3,11 @@ import { linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { openSession } from '../../lib/compiler/runtime/session.js';
+import { runTree } from '../process-tree.js';
 import { median, type SuiteContext } from '../suite.js';
 import { dumpFeeds } from './feeds.js';
 import { peerSource, runPeer } from './peers.js';
 import { CALIBRATION_SAMPLES, type PreparedBenchModel } from './prepared-model.js';
-import { runTree } from './process-tree.js';
 
 const ROUNDS = 3;
 const [FEW, MANY] = [10, 1000];

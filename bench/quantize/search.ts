@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { type ComparableModel, comparableModel } from '../../lib/compiler/comparison/comparable-model.js';
 import { HOST_ARCHITECTURE } from '../../test/support/predict-function.js';
+import { runTree } from '../process-tree.js';
 import { type Goal, modelFolder } from './model-folder.js';
 import type { BenchModel } from './models.js';
-import { runTree } from './process-tree.js';
 
 export interface Searched {
   /** 0: the budget holds. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { runTree } from '../../../bench/quantize/process-tree.js';
+import { runTree } from '../../bench/process-tree.js';
 
 /** Holds so many megabytes for a moment, in a process that it starts too. */
 const HOLD = `
