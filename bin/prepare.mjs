@@ -1,6 +1,6 @@
 /**
- * What `npm ci` runs at its end: lib as ESM, CommonJS and type declarations and the functions as single files into dist/, the runtimes into
- * their packages below layers/. Each part is made under a temporary name and moved into place, so that an interrupted run leaves the last
+ * What `npm ci` runs at its end: what infrastructure code imports as ESM, CommonJS and type declarations, the commands as a few files, and
+ * the functions as single files into dist/, the runtimes into their packages below layers/. Each part is made under a temporary name and moved into place, so that an interrupted run leaves the last
  * good one.
  *
  *   node bin/prepare.mjs [--only lib|types|functions|layers|onnxruntime-<platform>]…
@@ -11,9 +11,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { buildOnnxRuntimePackage, PLATFORMS, packageFolder } from '../layers/onnxruntime/packages.mjs';
+import { bundleCommands } from './bundle-commands.mjs';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
+const LIBRARY = ['lib/artifact', 'lib/constructs'];
 const COMMONJS = '{ "type": "commonjs" }\n';
 
 /** Runs `make` on an empty folder beside `destination`, then swaps the two. */
@@ -54,17 +56,17 @@ const transpile = (format, outdir, entryPoints, define) =>
 
 const parts = {
   async lib() {
-    await replace(join(dist, 'esm'), (folder) => transpile('esm', folder, sourcesOf('lib'), {}));
+    // What infrastructure code reaches from lib/index.ts; the compiler and the CLI run as processes of their own.
+    const entries = [join(root, 'lib/index.ts'), join(root, 'lib/errors.ts'), ...LIBRARY.flatMap(sourcesOf)];
+    await replace(join(dist, 'esm'), (folder) => transpile('esm', folder, entries, {}));
     await replace(join(dist, 'cjs'), async (folder) => {
-      // What infrastructure code reaches from lib/index.ts; the compiler and the CLI run as processes of their own, as ESM.
-      const sources = ['lib/artifact', 'lib/constructs'].flatMap(sourcesOf);
-      const entries = [join(root, 'lib/index.ts'), join(root, 'lib/errors.ts'), ...sources];
       await transpile('cjs', folder, entries, {
         'import.meta.dirname': '__dirname',
         'import.meta.filename': '__filename',
       });
       writeFileSync(join(folder, 'package.json'), COMMONJS);
     });
+    await replace(join(dist, 'commands'), (folder) => bundleCommands(folder, { main: 'lib/cli/main.ts' }));
     // For editors: "$schema" in a model.json.
     const { modelJsonSchema } = await import('../dist/esm/artifact/schema.js');
     writeFileSync(join(dist, 'model.schema.json'), modelJsonSchema());

@@ -2,6 +2,7 @@
 import { linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { bundleCommands } from '../../bin/bundle-commands.mjs';
 import { openSession } from '../../lib/compiler/runtime/session.js';
 import { runTree } from '../process-tree.js';
 import { median, type SuiteContext } from '../suite.js';
@@ -13,6 +14,7 @@ const ROUNDS = 3;
 const [FEW, MANY] = [10, 1000];
 const ALLOWED_BYTES = 150e6;
 const RECIPE = 'static-minmax-channel';
+const bundle = join(import.meta.dirname, '../../.cache/quantize/recipe-process');
 const script = (name: string) => join(import.meta.dirname, name);
 
 export async function compareRecipeCost({ row, bar }: SuiteContext, model: PreparedBenchModel): Promise<void> {
@@ -21,13 +23,14 @@ export async function compareRecipeCost({ row, bar }: SuiteContext, model: Prepa
   /** Without a number: every row of the archive, of which sequences have one a step. */
   const ours = async (feeds: string, samples?: number, watchMemory = false) => {
     const rows = samples === undefined ? [] : [String(samples)];
-    const parameters = [script('recipe-process.mjs'), model.plain, target, feeds, ...rows];
+    const parameters = [program, model.plain, target, feeds, ...rows];
     const run = await runTree(process.execPath, parameters, { watchMemory });
     if (run.code !== 0) throw new Error(`${model.name}: ${run.stderr.slice(-2000)}`);
     return run;
   };
   const theirs = (feeds: string, samples?: number) =>
     runPeer('quantize', source, target, RECIPE, feeds, ...(samples === undefined ? [] : [String(samples)]));
+  const program = await recipeProgram();
   const source = await peerSource(model);
   const record = (subject: string, metric: string, value: number | null, unit: string) =>
     row({ case: model.name, subject, metric, value, unit });
@@ -66,6 +69,11 @@ export async function compareRecipeCost({ row, bar }: SuiteContext, model: Prepa
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
+}
+
+async function recipeProgram(): Promise<string> {
+  await bundleCommands(bundle, { 'recipe-process': 'bench/quantize/recipe-process.ts' });
+  return join(bundle, 'recipe-process.js');
 }
 
 /** As many samples as are asked for, without the disk for them. */

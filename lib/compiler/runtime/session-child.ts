@@ -1,5 +1,6 @@
 /** The child process of a session, seen from its parent. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
 import { hostRuntimeFolder } from '../../artifact/onnxruntime-package.js';
 import { RuntimeError } from '../../errors.js';
 import type { SessionReply, SessionRequest } from './session-protocol.js';
@@ -49,7 +50,7 @@ function hold(child: ChildProcess, wanted: boolean): void {
 function startChild(): ChildProcess {
   // Run from source, as tests do, the child is TypeScript too.
   const fromSource = import.meta.filename.endsWith('.ts');
-  const script = import.meta.filename.replace(/session-child\.(ts|js)$/, 'session-process.$1');
+  const script = join(import.meta.dirname, fromSource ? 'session-process.ts' : 'session-process.js');
   return fork(script, [hostRuntimeFolder()], {
     serialization: 'advanced',
     execArgv: ['--expose-gc', ...(fromSource ? ['--import', 'tsx'] : [])],
