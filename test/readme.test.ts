@@ -104,9 +104,8 @@ describe('README', () => {
         const { stdout } = await run('sh', ['-c', `${line.replaceAll('localhost:3000', `127.0.0.1:${port}`)} -sf`], {
           cwd: root,
         });
-        expect(JSON.parse(stdout)).toMatchObject(
-          line.includes('predict') ? { model_name: 'faces' } : { name: 'faces' },
-        );
+        const [model] = /\w+$/.exec(line) ?? [];
+        expect(JSON.parse(stdout)).toMatchObject(line.includes('predict') ? { model_name: model } : { name: model });
       }
     } finally {
       server.kill('SIGINT');

@@ -13,7 +13,7 @@ import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
 import { sourceBytes } from '../artifact/source-content.js';
 import { applyLock, chooseLock, compareWithLock, type LockReport } from './build/apply-lock.js';
 import { readModelFolder } from './build/configuration.js';
-import { compareWithSource, type Equivalence } from './build/equivalence.js';
+import { compareWithSource, type Equivalence, settingsForRewrites } from './build/equivalence.js';
 import { feedOf } from './build/feeds.js';
 import { type GpuReport, writeGpuVariant } from './build/gpu-variant.js';
 import { joinPasses, prepareFolder, referenceText } from './build/prepare.js';
@@ -96,8 +96,14 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     await writeModel(model, path, { externalData: { file: 'model.onnx.data', minimumBytes: 1024 } });
 
     step('comparing it with its source');
-    const session = (chosen ?? lock?.locked)?.session ?? sessionSettingsFor(model, configuration);
-    await using built = await openSession(path, { settings: session, ...during });
+    const session =
+      (chosen ?? lock?.locked)?.session ??
+      sessionSettingsFor(model, configuration, {
+        architecture: options.architecture,
+        isConverted: !reference.isSource,
+      });
+    const settings = isLossless ? settingsForRewrites(model, session) : session;
+    await using built = await openSession(path, { settings, ...during });
     const signature = signatureOf(built);
     checkTask(configuration.task, signature);
     await using original = await openSession(reference.path, {

@@ -1,7 +1,7 @@
 /** A model of any format in, an ONNX file out: the pipeline of `cdk-onnx convert`, top to bottom. */
 import type { Signature } from '../artifact/manifest.js';
 import { sourceBytes } from '../artifact/source-content.js';
-import { compareWithSource, type Equivalence } from './build/equivalence.js';
+import { compareWithSource, type Equivalence, settingsForRewrites } from './build/equivalence.js';
 import { joinPasses } from './build/prepare.js';
 import { signatureOf } from './build/signature.js';
 import { writeModelFile } from './build/write-model-file.js';
@@ -97,14 +97,15 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
   validate(model);
 
   step('writing the model');
+  const settings = settingsForRewrites(model, {});
   const { path, bytes, result } = await writeModelFile(model, out, async (written) => {
     let parity: ParityReport | undefined;
     if (check !== undefined) {
       step(`comparing with ${check}`);
-      parity = await checkParity(written, { samples: check, tolerance, reference: reference.path, signal });
+      parity = await checkParity(written, { samples: check, tolerance, reference: reference.path, settings, signal });
     }
     step('comparing with the graph before rewrites');
-    await using built = await openSession(written, { signal });
+    await using built = await openSession(written, { settings, signal });
     await using original = await openSession(reference.path, { settings: { graphOptimizationLevel: 'basic' }, signal });
     const signature = signatureOf(built);
     const equivalence = await compareWithSource(original, built, signature.inputs, {

@@ -14,6 +14,7 @@ import { type OpenedModel, openModel } from '../readers/read-model.js';
 import { inferTypes } from '../runtime/infer-types.js';
 import { expectSession } from '../runtime/session.js';
 import { type ModelFolder, readModelFolder } from './configuration.js';
+import { settingsForRewrites } from './equivalence.js';
 import { feedOf } from './feeds.js';
 
 export interface PrepareOptions {
@@ -122,6 +123,7 @@ async function parityOf(
     tolerance: parity.tolerance,
     frozen: Object.fromEntries(options.frozen.map((value) => [value.name, feedOf(value)])),
     reference: options.reference.path,
+    settings: settingsForRewrites(model, {}),
     ...during(options),
   });
 }

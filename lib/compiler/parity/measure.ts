@@ -1,5 +1,5 @@
 /** Runs a model on recorded inputs and measures how far its outputs are from the recorded ones. */
-import type { TensorSignature } from '../../artifact/manifest.js';
+import type { SessionSettings, TensorSignature } from '../../artifact/manifest.js';
 import { openSession, type RuntimeSession, type RuntimeTensor } from '../runtime/session.js';
 import { type Difference, differenceOf } from './difference.js';
 import { matchNames } from './match-names.js';
@@ -29,6 +29,8 @@ export interface Measurement {
 export interface MeasureOptions {
   readonly tolerance: Tolerance | undefined;
   readonly frozen: Frozen;
+  /** What sessions are opened with. Default: everything onnxruntime optimizes. */
+  readonly settings?: SessionSettings;
   readonly signal?: AbortSignal;
 }
 
@@ -41,8 +43,11 @@ export async function measureParity(
   samples: ParitySamples,
   options: MeasureOptions,
 ): Promise<Measurement> {
-  const { signal, frozen, tolerance } = options;
-  await using session = await openSession(path, signal === undefined ? {} : { signal });
+  const { signal, settings, frozen, tolerance } = options;
+  await using session = await openSession(path, {
+    ...(settings === undefined ? {} : { settings }),
+    ...(signal === undefined ? {} : { signal }),
+  });
   const tensors = (values: RuntimeSession['inputs']) =>
     values.filter((value): value is TensorSignature => value.dataType !== null);
   const inputs = tensors(session.inputs);

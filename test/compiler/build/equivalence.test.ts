@@ -2,7 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { TensorSignature } from '../../../lib/artifact/manifest.js';
 import { compareWithSource } from '../../../lib/compiler/build/equivalence.js';
-import type { RuntimeSession, RuntimeTensor } from '../../../lib/compiler/runtime/session.js';
+import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
+import { openSession, type RuntimeSession, type RuntimeTensor } from '../../../lib/compiler/runtime/session.js';
+import { ModelBuilder } from '../../support/model-builder.js';
 import { refusalOf } from '../../support/refusal.js';
 
 const INPUTS: readonly TensorSignature[] = [{ name: 'x', dataType: 'float32', shape: [2] }];
@@ -57,5 +59,30 @@ describe('a rewrite without loss', () => {
     expect(await compare(float32(1, 2), float32(1, 2), 1e-4)).toMatchObject({ worst: 0 });
     expect((await refusalOf(() => compare(float32(1, 2), float32(1, 2.1), 1e-4))).message).toMatch(/allowed 0.0001/);
     expect((await refusalOf(() => compare(float32(1, 2, 3), float32(1, 2), 1e-4))).code).toBe('NOT_EQUIVALENT');
+  });
+
+  it('may stray three times as far as the last bit of the inputs makes its source stray, and no further', async () => {
+    /** y = sin(factor · x + offset): the larger the factor, the more it makes of rounding. */
+    const sine = async (factor: number, offset: number) => {
+      const builder = new ModelBuilder(18);
+      const x = builder.input('x', [300]);
+      const scaled = builder.add('Mul', [x, builder.scalar(factor)]);
+      const y = builder.add('Sin', [builder.add('Add', [scaled, builder.scalar(offset)])], { outputs: ['y'] });
+      return await openSession(modelToBytes(builder.finish([y])));
+    };
+    const inputs: readonly TensorSignature[] = [{ name: 'x', dataType: 'float32', shape: [300] }];
+    const worst = async (factor: number, offset: number) => {
+      await using source = await sine(factor, 0);
+      await using built = await sine(factor, offset);
+      return await compareWithSource(source, built, inputs, { tolerance: 1e-4, frozen: {} });
+    };
+    expect(await worst(2000, 3e-4)).toMatchObject({ kind: 'compared' });
+    for (const [factor, offset] of [
+      [2000, 5e-3],
+      [2, 3e-4],
+      [1e6, 0.1],
+    ] as const) {
+      expect((await refusalOf(() => worst(factor, offset))).code).toBe('NOT_EQUIVALENT');
+    }
   });
 });

@@ -34,6 +34,16 @@ test.each(['Conv', 'ConvTranspose', 'MaxPool', 'DequantizeLinear', 'DynamicQuant
   },
 );
 
+test.each([
+  ['converted, for a CPU whose integer products may saturate', { architecture: 'x86_64', isConverted: true }, 'basic'],
+  ['converted, for one whose do not', { architecture: 'arm64', isConverted: true }, 'all'],
+  ['quantized with onnxruntime in mind', { architecture: 'x86_64', isConverted: false }, 'all'],
+] as const)('a quantized network, %s', (_, options, graphOptimizationLevel) => {
+  expect(sessionSettingsFor(modelOf('QuantizeLinear', 1), {}, options)).toEqual({ graphOptimizationLevel });
+  const session = { enableCpuMemArena: false };
+  expect(sessionSettingsFor(modelOf('QuantizeLinear', 1), { session }, options)).toEqual(session);
+});
+
 test('what model.json says counts, whatever the size', () => {
   const session = { enableCpuMemArena: false };
   expect(sessionSettingsFor(modelOf('MatMul', 32), { session })).toEqual(session);
