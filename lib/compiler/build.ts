@@ -13,7 +13,7 @@ import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
 import { sourceBytes } from '../artifact/source-content.js';
 import { applyLock, chooseLock, compareWithLock, type LockReport } from './build/apply-lock.js';
 import { readModelFolder } from './build/configuration.js';
-import { compareWithSource, type Equivalence, settingsForRewrites } from './build/equivalence.js';
+import { compareWithSource, type Equivalence, settingsForReference, settingsForRewrites } from './build/equivalence.js';
 import { feedOf } from './build/feeds.js';
 import { type GpuReport, writeGpuVariant } from './build/gpu-variant.js';
 import { joinPasses, prepareFolder, referenceText } from './build/prepare.js';
@@ -107,7 +107,7 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     const signature = signatureOf(built);
     checkTask(configuration.task, signature);
     await using original = await openSession(reference.path, {
-      settings: { graphOptimizationLevel: 'basic' },
+      settings: settingsForReference(prepared.passes),
       ...during,
     });
     const equivalence = await compareWithSource(original, built, signature.inputs, {

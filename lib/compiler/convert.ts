@@ -1,7 +1,7 @@
 /** A model of any format in, an ONNX file out: the pipeline of `cdk-onnx convert`, top to bottom. */
 import type { Signature } from '../artifact/manifest.js';
 import { sourceBytes } from '../artifact/source-content.js';
-import { compareWithSource, type Equivalence, settingsForRewrites } from './build/equivalence.js';
+import { compareWithSource, type Equivalence, settingsForReference, settingsForRewrites } from './build/equivalence.js';
 import { joinPasses } from './build/prepare.js';
 import { signatureOf } from './build/signature.js';
 import { writeModelFile } from './build/write-model-file.js';
@@ -106,7 +106,7 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
     }
     step('comparing with the graph before rewrites');
     await using built = await openSession(written, { settings, signal });
-    await using original = await openSession(reference.path, { settings: { graphOptimizationLevel: 'basic' }, signal });
+    await using original = await openSession(reference.path, { settings: settingsForReference(arranged), signal });
     const signature = signatureOf(built);
     const equivalence = await compareWithSource(original, built, signature.inputs, {
       tolerance: REWRITE_TOLERANCE,

@@ -15,6 +15,7 @@ import { fuseHardSwish } from './fuse-hard-swish.js';
 import { fuseLayerNormalization } from './fuse-layer-normalization.js';
 import { inlineFunctions } from './inline-functions.js';
 import { inlineIf } from './inline-if.js';
+import { keepPaddingApart } from './keep-padding-apart.js';
 import { pushTransposes } from './layout/push-transposes.js';
 import { mergePadding } from './merge-padding.js';
 import { mergeReshapes } from './merge-reshapes.js';
@@ -70,6 +71,7 @@ export function conversion(): readonly (Pass | PassLoop)[] {
     fuseGlobalAveragePool(),
     mergeReshapes(),
     settleConstants(),
+    keepPaddingApart(),
     deduplicateInitializers(),
   ];
 }
@@ -88,6 +90,7 @@ export function lossless(): readonly (Pass | PassLoop)[] {
     foldScaleShiftIntoProducer(),
     foldScaleShiftIntoConsumers(),
     settleConstants(),
+    keepPaddingApart(),
     deduplicateInitializers(),
   ];
 }

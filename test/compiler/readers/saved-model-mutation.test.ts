@@ -1,13 +1,9 @@
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { mutateAndRead } from '../../support/mutation.js';
-import { savedModelFixture } from '../../support/saved-model-fixture.js';
-
-const subject = join(import.meta.dirname, '../../support/mutation-subjects/saved-model.ts');
-const files = (file: string) => ['small', 'tf1', 'shards'].map((name) => join(savedModelFixture(name), file));
+import { MUTATED_FORMATS } from '../../support/mutation-formats.js';
 
 test('500 damaged saved_model.pb: each is refused with a code or still a model, in bounded memory', async () => {
-  const report = await mutateAndRead({ seeds: files('saved_model.pb'), subject, count: 500, seed: 1 });
+  const report = await mutateAndRead({ ...MUTATED_FORMATS['saved_model.pb'](), count: 500, seed: 1 });
   expect(report.failures).toEqual([]);
   const refusals = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
   expect(report.valid + refusals).toBe(500);
@@ -20,11 +16,7 @@ test('500 damaged saved_model.pb: each is refused with a code or still a model, 
 }, 300_000);
 
 test('500 damaged checkpoints, index and data: each is refused with a code or still a model', async () => {
-  const names = ['variables/variables.index', 'variables/variables.index', 'variables/variables.data-00000-of-00001'];
-  const seeds = [savedModelFixture('small'), savedModelFixture('tf1')].flatMap((folder) =>
-    names.map((name) => join(folder, name)),
-  );
-  const report = await mutateAndRead({ seeds, subject, count: 500, seed: 1 });
+  const report = await mutateAndRead({ ...MUTATED_FORMATS.checkpoints(), count: 500, seed: 1 });
   expect(report.failures).toEqual([]);
   const refusals = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
   expect(report.valid + refusals).toBe(500);

@@ -1,42 +1,24 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LayersModel, Tensor as TfjsTensor } from '@tensorflow/tfjs';
+import type { LayersModel } from '@tensorflow/tfjs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
-import { Tensor, type TypedElements } from '../../../lib/compiler/ir/tensor.js';
+import type { Tensor } from '../../../lib/compiler/ir/tensor.js';
 import { findProblems } from '../../../lib/compiler/ir/validation.js';
 import { openModel, readModel } from '../../../lib/compiler/readers/read-model.js';
 import { largestRelativeDifference, toOrt } from '../../support/compare-outputs.js';
-import { randomFrom } from '../../support/mutation-edits.js';
 import { refusalOf } from '../../support/refusal.js';
 import { runModel } from '../../support/run-model.js';
-import { fromDisk, tensorFlowJs } from '../../support/tfjs.js';
+import { tensorFlowJs } from '../../support/tfjs.js';
+import { randomTensor, runLayersModel, upscalerPath } from '../../support/tfjs-models.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-tfjs-layers-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const upscaler = join(import.meta.dirname, '../../../node_modules/@upscalerjs/default-model/models/model.json');
-
-function randomTensor(dims: readonly number[], seed: number): Tensor {
-  const random = randomFrom(seed);
-  const count = dims.reduce((product, size) => product * size, 1);
-  return Tensor.fromNumbers(
-    'float32',
-    dims,
-    Array.from({ length: count }, () => random() * 2 - 1),
-  );
-}
-
 /** max|Δ| / max|y| between TensorFlow.js and what was made of its file, over all outputs. */
 async function difference(path: string, feeds: Readonly<Record<string, Tensor>>): Promise<number> {
-  const tf = await tensorFlowJs();
-  const source = await tf.loadLayersModel(fromDisk(path));
-  const inputs = Object.values(feeds).map((tensor) => tf.tensor(tensor.typed() as Float32Array, [...tensor.dims]));
-  const results = source.predict(inputs) as TfjsTensor | TfjsTensor[];
-  const expected = (Array.isArray(results) ? results : [results]).map((result) => {
-    return Tensor.fromTyped('float32', result.shape, result.dataSync() as TypedElements);
-  });
+  const expected = await runLayersModel(path, feeds);
   const model = await readModel(path);
   expect(findProblems(model)).toEqual([]);
   const outputs = await runModel(
@@ -112,9 +94,9 @@ async function smallNet(): Promise<LayersModel> {
 
 describe('a model of TensorFlow.js', () => {
   test('the upscaler computes what tfjs does, for pictures of any size', async () => {
-    expect((await openModel(upscaler)).reader.name).toBe('TensorFlow.js layers');
-    expect(await difference(upscaler, { LR: randomTensor([1, 12, 10, 3], 1) })).toBeLessThan(1e-5);
-    expect(await difference(upscaler, { LR: randomTensor([2, 7, 16, 3], 2) })).toBeLessThan(1e-5);
+    expect((await openModel(upscalerPath)).reader.name).toBe('TensorFlow.js layers');
+    expect(await difference(upscalerPath, { LR: randomTensor([1, 12, 10, 3], 1) })).toBeLessThan(1e-5);
+    expect(await difference(upscalerPath, { LR: randomTensor([2, 7, 16, 3], 2) })).toBeLessThan(1e-5);
   });
 
   test.each<Quantizer>(['none', 'uint8', 'uint16'])('saved by tfjs itself, quantized: %s', async (quantizer) => {

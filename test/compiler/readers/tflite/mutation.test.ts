@@ -1,16 +1,12 @@
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { mutateAndRead, TFLITE_SUBJECT } from '../../../support/mutation.js';
-
-const folder = join(import.meta.dirname, '../../../fixtures/conversion/tflite');
+import { mutateAndRead } from '../../../support/mutation.js';
+import { MUTATED_FORMATS } from '../../../support/mutation-formats.js';
 
 test('500 damaged TensorFlow Lite files: each is refused with a code or still a model, in bounded memory', async () => {
-  const seeds = readdirSync(folder)
-    .filter((name) => name.endsWith('.tflite'))
-    .map((name) => join(folder, name));
-  expect(Math.max(...seeds.map((path) => statSync(path).size))).toBeLessThan(30_000);
-  const report = await mutateAndRead({ seeds, subject: TFLITE_SUBJECT, count: 500, seed: 1 });
+  const format = MUTATED_FORMATS['TensorFlow Lite files']();
+  expect(Math.max(...format.seeds.map((path) => statSync(path).size))).toBeLessThan(30_000);
+  const report = await mutateAndRead({ ...format, count: 500, seed: 1 });
   expect(report.failures).toEqual([]);
   const refusals = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
   expect(report.valid + refusals).toBe(500);
