@@ -7,6 +7,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   serving: async () => (await import('./serving.js')).serving,
   'cold-start': async () => (await import('./cold-start.js')).coldStart,
   quantize: async () => (await import('./quantize.js')).quantize,
+  convert: async () => (await import('./convert.js')).convert,
   'main-job': async () => (await import('./main-job.js')).mainJob,
 };
 

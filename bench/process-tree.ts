@@ -10,6 +10,8 @@ export interface TreeRun {
   readonly seconds: number;
   /** The most that the processes together held at a time: what is each one's own, and the most that one of them shares with others. */
   readonly peakBytes: number;
+  /** The most that the process itself held. */
+  readonly ownPeakBytes: number;
 }
 
 export interface TreeOptions {
@@ -31,11 +33,14 @@ export async function runTree(
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let [stdout, stderr, peakBytes] = ['', '', 0];
+  let [stdout, stderr, peakBytes, ownPeakBytes] = ['', '', 0, 0];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const look = () => {
-    if (child.pid !== undefined) peakBytes = Math.max(peakBytes, treeBytes(child.pid));
+    if (child.pid === undefined) return;
+    const { tree, root } = bytesOf(child.pid);
+    peakBytes = Math.max(peakBytes, tree);
+    ownPeakBytes = Math.max(ownPeakBytes, root);
   };
   const looking = options.watchMemory === true ? setInterval(look, LOOK_EVERY_MS) : undefined;
   const limit = setTimeout(() => child.kill('SIGINT'), options.timeout ?? 600_000);
@@ -44,14 +49,14 @@ export async function runTree(
       child.once('error', reject);
       child.once('close', resolve);
     });
-    return { code, stdout, stderr, seconds: (performance.now() - start) / 1000, peakBytes };
+    return { code, stdout, stderr, seconds: (performance.now() - start) / 1000, peakBytes, ownPeakBytes };
   } finally {
     clearInterval(looking);
     clearTimeout(limit);
   }
 }
 
-function treeBytes(root: number): number {
+function bytesOf(root: number): { readonly tree: number; readonly root: number } {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
@@ -59,16 +64,17 @@ function treeBytes(root: number): number {
     const parent = Number(/^PPid:\s+(\d+)/m.exec(readIfAlive(`/proc/${name}/status`))?.[1]);
     children.set(parent, [...(children.get(parent) ?? []), pid]);
   }
-  let [own, shared] = [0, 0];
+  let [own, shared, first] = [0, 0, 0];
   const open = [root];
   for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
     const rollup = readIfAlive(`/proc/${pid}/smaps_rollup`);
     const kilobytes = (kind: string) => Number(new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0);
+    if (pid === root) first = kilobytes('Rss');
     own += kilobytes('Private_Clean') + kilobytes('Private_Dirty');
     shared = Math.max(shared, kilobytes('Shared_Clean') + kilobytes('Shared_Dirty'));
     open.push(...(children.get(pid) ?? []));
   }
-  return (own + shared) * 1024;
+  return { tree: (own + shared) * 1024, root: first * 1024 };
 }
 
 /** Empty for a process that has ended since. */
