@@ -4,6 +4,8 @@ import type { Outcome, OutcomeKind, TargetName } from './outcome.js';
 export interface Demand {
   /** `lambda`: SageMaker cannot answer this. */
   readonly targets: 'any' | 'lambda';
+  /** What needs no model, such as metadata, is asked of Lambda whatever its circuit says, and says nothing about it. Default true. */
+  readonly isInference?: boolean | undefined;
   /** Leading dimension of the first input, where it is known. */
   readonly batch?: number | undefined;
   /** Of the body as the caller sent it. */

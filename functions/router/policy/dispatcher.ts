@@ -1,5 +1,5 @@
 /** Sends requests to targets as the policy has it. One for an environment of the router: it remembers how the targets do. */
-import { CircuitBreaker } from './circuit-breaker.js';
+import { CircuitBreaker, type CircuitState } from './circuit-breaker.js';
 import { type Clock, type RandomSource, systemClock } from './clock.js';
 import type { Decision, Demand } from './decision.js';
 import type { TargetName } from './outcome.js';
@@ -32,8 +32,9 @@ export class Dispatcher {
   }
 
   /** For the log: how the targets do. */
-  circuitState(target: TargetName) {
-    return this.breakers[target].state;
+  get circuits(): Readonly<Record<TargetName, CircuitState>> {
+    const { lambda, sagemaker } = this.breakers;
+    return { lambda: lambda.state, sagemaker: sagemaker.state };
   }
 
   /**
@@ -42,7 +43,7 @@ export class Dispatcher {
    * @param call rejects only by mistake of its own; then so does the dispatch
    */
   async dispatch<Answer>(demand: Demand, call: Call<Answer>): Promise<Decision<Answer>> {
-    this.budget.deposit();
+    if (demand.isInference !== false) this.budget.deposit();
     const placement = place(this.policy, demand, this.breakers, this.budget);
     if (placement.kind === 'nowhere') {
       const { cause, waitMs } = placement;

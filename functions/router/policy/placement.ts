@@ -20,6 +20,9 @@ export type Placement =
 
 export function place(policy: RouterPolicy, demand: Demand, breakers: Breakers, budget: RetryBudget): Placement {
   const { lambda, sagemaker } = breakers;
+  if (demand.isInference === false) {
+    return { kind: 'placed', target: 'lambda', permit: UNGUARDED, reason: 'primary', hasFallback: false };
+  }
   if (demand.targets === 'lambda') {
     const permit = lambda.enter();
     if (permit === undefined) return { kind: 'nowhere', cause: 'circuit-open', waitMs: lambda.waitMs };
@@ -41,6 +44,13 @@ export function place(policy: RouterPolicy, demand: Demand, breakers: Breakers, 
   }
   return { kind: 'nowhere', cause: 'circuit-open', waitMs: Math.min(lambda.waitMs, sagemaker.waitMs) };
 }
+
+const UNGUARDED: Permit = {
+  isProbe: false,
+  succeeded: () => undefined,
+  failed: () => undefined,
+  abandoned: () => undefined,
+};
 
 function whyTooLarge(policy: RouterPolicy, { batch, payloadBytes }: Demand): PlacementReason | undefined {
   const { maxCpuBatch = Number.POSITIVE_INFINITY, maxCpuPayload = Number.POSITIVE_INFINITY } = policy;

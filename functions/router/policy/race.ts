@@ -149,7 +149,8 @@ export class Race<Answer> {
   private failureCause(last: TargetName): FailureCause {
     if (this.entrants.length > 1) return 'all-failed';
     if (last === 'sagemaker') return 'gpu-needed';
-    return this.options.demand.targets === 'lambda' ? 'lambda-only' : (this.whyNoFallback ?? 'all-failed');
+    const { targets, isInference } = this.options.demand;
+    return targets === 'lambda' || isInference === false ? 'lambda-only' : (this.whyNoFallback ?? 'all-failed');
   }
 
   private onDeadline(): void {

@@ -17,6 +17,8 @@ export interface Invocation {
   readonly signal: AbortSignal;
   /** Whether a status of 500 to 599 is an answer too, and not the end of an attempt. */
   readonly takesErrorAnswers: boolean;
+  /** X-Ray's, of this invocation of the router. */
+  readonly trace?: string | undefined;
 }
 
 export class LambdaTarget {
@@ -26,10 +28,14 @@ export class LambdaTarget {
     this.path = `/2015-03-31/functions/${encodeURIComponent(options.functionName)}/invocations`;
   }
 
-  async invoke({ payload, signal, takesErrorAnswers }: Invocation): Promise<Outcome<TargetAnswer>> {
+  async invoke({ payload, signal, takesErrorAnswers, trace }: Invocation): Promise<Outcome<TargetAnswer>> {
     const reply = await this.options.post.send({
       path: this.path,
-      headers: { 'content-type': 'application/json', 'x-amz-invocation-type': 'RequestResponse' },
+      headers: {
+        'content-type': 'application/json',
+        'x-amz-invocation-type': 'RequestResponse',
+        ...(trace === undefined ? {} : { 'x-amzn-trace-id': trace }),
+      },
       body: payload,
       signal,
     });

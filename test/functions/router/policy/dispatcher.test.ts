@@ -209,7 +209,7 @@ describe('a hedge', () => {
       await send(dispatcher, { lambda: fails('throttled'), sagemaker: fails('throttled') });
     await clock.advance(5_000);
     await saveUp(dispatcher);
-    expect([dispatcher.circuitState('lambda'), dispatcher.circuitState('sagemaker')]).toEqual(['closed', 'open']);
+    expect(dispatcher.circuits).toEqual({ lambda: 'closed', sagemaker: 'open' });
     const { asked } = await send(dispatcher, { lambda: answers(800), sagemaker: answers(1) });
     expect(asked).toEqual(['lambda']);
   });
@@ -223,7 +223,7 @@ describe('when Lambda goes on failing', () => {
     expect([open.asked, open.decision]).toMatchObject([['sagemaker'], { reason: 'circuit-open', isExtraLoad: false }]);
     await clock.advance(5_000);
     const probe = await send(dispatcher, { lambda: answers(1), sagemaker: answers(1) });
-    expect([probe.asked, dispatcher.circuitState('lambda')]).toEqual([['lambda'], 'closed']);
+    expect([probe.asked, dispatcher.circuits.lambda]).toEqual([['lambda'], 'closed']);
   });
 
   it('is left alone as soon as a failure finds no second execution saved: one request pays for that', async () => {
