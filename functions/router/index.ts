@@ -10,6 +10,7 @@ import { toHttpApiResult } from '../http/http-api-event.js';
 import { readInferBody, type UndecodedInferBody } from '../http/infer-body.js';
 import type { InvocationContext } from '../http/invocation-context.js';
 import { readEvent } from '../http/read-event.js';
+import { MAX_RESULT_BYTES, resultBytes } from '../http/result-size.js';
 import { errorDetails, log } from '../log/log.js';
 import { createRouter, MODEL_VARIABLE, type Router } from './configuration.js';
 import { computedBy, failureResponse, rejectionResponse } from './decided-response.js';
@@ -115,7 +116,9 @@ function toResult(
       const headers = { ...result.headers, ...added } as Readonly<Record<string, string>>;
       // The body stays as it is: only what stands around it is written anew.
       const { headers: all } = withCorsHeaders({ status: result.statusCode, headers, body: '' }, event, process.env);
-      return { ...result, headers: all };
+      const complete = { ...result, headers: all };
+      // A result that just fits does so without what is added here; Lambda would drop one that does not.
+      return resultBytes(complete) > MAX_RESULT_BYTES ? result : complete;
     }
   }
 }

@@ -1,8 +1,7 @@
 /** The function that predicts, through Lambda's Invoke API. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html */
-import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { Reply, SignedPost } from '../../aws/signed-post.js';
 import type { FunctionFault, Outcome } from '../policy/outcome.js';
-import type { TargetAnswer } from './answer.js';
+import type { FunctionResult, TargetAnswer } from './answer.js';
 import { commonOutcome, isName, jsonMembers, readServiceError, wholeSeconds } from './service-error.js';
 
 export interface LambdaTargetOptions {
@@ -83,7 +82,7 @@ function faultOf(code: string, message: string): FunctionFault {
   return code.startsWith('Runtime.') ? 'crash' : 'unhandled';
 }
 
-function parseResult(text: string): (APIGatewayProxyStructuredResultV2 & { readonly statusCode: number }) | undefined {
+function parseResult(text: string): FunctionResult | undefined {
   const { statusCode, headers, body, isBase64Encoded } = jsonMembers(text);
   const isResult =
     Number.isInteger(statusCode) &&
@@ -101,7 +100,7 @@ function parseResult(text: string): (APIGatewayProxyStructuredResultV2 & { reado
 }
 
 /** What predict answers when it has no prediction. */
-function errorAnswer({ statusCode, headers = {}, body = '' }: APIGatewayProxyStructuredResultV2): Outcome<never> {
+function errorAnswer({ statusCode, headers = {}, body }: FunctionResult): Outcome<never> {
   const { code } = jsonMembers(body);
   const name = isName(code) ? code : `HTTP_${statusCode}`;
   if (statusCode === 503)

@@ -11,7 +11,6 @@ import {
   type ServiceFault,
   startFaultyService,
 } from '../../../support/faulty-service.js';
-import { refusalOf } from '../../../support/refusal.js';
 
 const ARN = 'arn:aws:lambda:eu-west-1:000000000000:function:predict:live';
 const credentials = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'se/cret+', sessionToken: 'tok/en==' };
@@ -308,76 +307,4 @@ describe('an invocation', () => {
       expect(await pending).toMatchObject({ kind: 'connection', code: 'ABORT_ERR' });
     },
   );
-});
-
-describe('connections', () => {
-  it('are used again, but not when they were idle for as long as servers keep them', async () => {
-    const target = await start({});
-    const signal = new AbortController().signal;
-    const realNow = Date.now;
-    const once = () => target.invoke({ payload: '{}', signal, takesErrorAnswers: false });
-    try {
-      for (let time = 0; time < 3; time++) await once();
-      expect(service?.connections()).toBe(1);
-      Date.now = () => realNow() + 4_100;
-      await once();
-      expect(service?.connections()).toBe(2);
-      Date.now = () => realNow() - 3_600_000;
-      await once();
-      expect(service?.connections()).toBe(3);
-    } finally {
-      Date.now = realNow;
-    }
-  });
-});
-
-describe('a clock that is wrong', () => {
-  it("signs with the service's time as soon as an answer said it", async () => {
-    const target = await start({});
-    const realNow = Date.now;
-    const signal = new AbortController().signal;
-    // The service is this process and writes the real time; the router's clock is an hour late.
-    const serviceDate = new Date(realNow()).toUTCString();
-    const time = new SigningTime();
-    try {
-      Date.now = () => realNow() - 3_600_000;
-      time.learn(serviceDate);
-      const late = targetAt(service?.url ?? '', time);
-      await late.invoke({ payload: '{}', signal, takesErrorAnswers: false });
-    } finally {
-      Date.now = realNow;
-    }
-    await target.invoke({ payload: '{}', signal, takesErrorAnswers: false });
-    const [first, second] = service?.calls.map(({ request }) => String(request.headers['x-amz-date'])) ?? [];
-    const minutes = (text = '') => Number(text.slice(9, 11)) * 60 + Number(text.slice(11, 13));
-    expect(Math.abs(minutes(first) - minutes(second))).toBeLessThanOrEqual(1);
-  });
-
-  it('is not corrected by a few seconds, nor by what is no date', () => {
-    const time = new SigningTime();
-    const before = time.now();
-    time.learn('soon');
-    time.learn(undefined);
-    time.learn(new Date(Date.now() + 60_000).toUTCString());
-    expect(Number(time.now().slice(9, 15)) - Number(before.slice(9, 15))).toBeLessThan(60);
-  });
-});
-
-describe('where Lambda is', () => {
-  const names = { variable: 'LAMBDA', host: 'lambda' };
-  it.each([
-    [{ AWS_REGION: 'eu-west-1' }, 'https://lambda.eu-west-1.amazonaws.com'],
-    [{ AWS_REGION: 'cn-north-1' }, 'https://lambda.cn-north-1.amazonaws.com.cn'],
-    [{ AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL: 'http://localhost:4566/' }, 'http://localhost:4566'],
-    [{ AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL: 'http://a', AWS_ENDPOINT_URL_LAMBDA: 'http://b:1' }, 'http://b:1'],
-  ])('%j: %s', (environment, url) => {
-    expect(readEndpoint(names, environment).url).toBe(url);
-  });
-
-  it.each([
-    [{}, 'REGION_MISSING'],
-    [{ AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL_LAMBDA: 'localhost:1' }, 'ENDPOINT_INVALID'],
-  ])('%j is refused: %s', async (environment, code) => {
-    expect(await refusalOf(() => readEndpoint(names, environment))).toMatchObject({ code });
-  });
 });
