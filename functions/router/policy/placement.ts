@@ -34,8 +34,10 @@ export function place(policy: RouterPolicy, demand: Demand, breakers: Breakers, 
     if (permit === undefined) return { kind: 'nowhere', cause: 'circuit-open', waitMs: sagemaker.waitMs };
     return { kind: 'placed', target: 'sagemaker', permit, reason: tooLarge, hasFallback: false };
   }
-  // A probe that fails costs a second execution, or the request its answer: it waits for the budget, unless there is nothing to lose.
-  const isWorthIt = !lambda.isProbeDue || budget.hasOne || !sagemaker.canPass;
+  // A probe that fails costs a second execution, or the request its answer: it waits for the budget, unless that
+  // gives nothing or nobody else would answer.
+  const canWait = budget.canSave && sagemaker.canPass;
+  const isWorthIt = !lambda.isProbeDue || budget.hasOne || !canWait;
   const permit = isWorthIt ? lambda.enter() : undefined;
   if (permit !== undefined) return { kind: 'placed', target: 'lambda', permit, reason: 'primary', hasFallback: true };
   const other = sagemaker.enter();

@@ -31,7 +31,7 @@ interface Entrant<Answer> {
   ended?: { readonly at: number; readonly outcome: Outcome<Answer> };
 }
 
-/** Without this the last call that fails leaves nothing for the one that could still answer. */
+/** A hedge is a suspicion: the last second execution that was saved is for a call that has failed. */
 const LEFT_FOR_FALLBACKS = 1;
 
 export class Race<Answer> {

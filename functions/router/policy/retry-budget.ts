@@ -18,6 +18,11 @@ export class RetryBudget {
     this.saved = Math.min(MAX_SAVED, this.saved + this.share);
   }
 
+  /** Whether it is worth waiting for one. */
+  get canSave(): boolean {
+    return this.share > 0;
+  }
+
   get hasOne(): boolean {
     return this.saved >= 1 - ROUNDING;
   }

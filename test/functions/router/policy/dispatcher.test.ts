@@ -249,4 +249,14 @@ describe('when Lambda goes on failing', () => {
     expect(asked.slice(0, 8)).toEqual(Array(8).fill('sagemaker'));
     expect(asked[8]).toBe('lambda+sagemaker');
   });
+
+  it('is asked again where nothing may be executed twice, too', async () => {
+    const dispatcher = dispatcherWith({ extraLoad: 0 });
+    const failed = await send(dispatcher, { lambda: fails('crash'), sagemaker: answers(1) });
+    const open = await send(dispatcher, { lambda: answers(1), sagemaker: answers(1) });
+    await clock.advance(5_000);
+    const probe = await send(dispatcher, { lambda: answers(1), sagemaker: answers(1) });
+    expect([failed.asked, open.asked, probe.asked]).toEqual([['lambda'], ['sagemaker'], ['lambda']]);
+    expect(dispatcher.circuits.lambda).toBe('closed');
+  });
 });
