@@ -14,13 +14,14 @@ const TOKENIZERS = '@huggingface/tokenizers';
 const TOKENIZERS_FILES = ['dist/tokenizers.mjs', 'package.json', 'LICENSE'];
 
 /**
- * Writes `predict/index.mjs` and `version-retention/index.js` (handler `index.handler`) below `outputDirectory`. The same
+ * Writes `predict/index.mjs`, `router/index.mjs` and `version-retention/index.js` (handler `index.handler`) below `outputDirectory`. The same
  * sources give the same bytes.
  *
  * @param {{ outputDirectory: string }} options
  */
 export async function buildFunctions({ outputDirectory }) {
   await buildPredict(outputDirectory);
+  await buildRouter(outputDirectory);
   await buildVersionRetention(outputDirectory);
 }
 
@@ -44,34 +45,47 @@ const requiredBuiltins = {
   },
 };
 
+/** @type {import('esbuild').BuildOptions} */
+const moduleOptions = {
+  bundle: true,
+  // An ECMAScript module: its top-level await keeps the session's creation inside Lambda's init phase.
+  format: 'esm',
+  platform: 'node',
+  target: 'node20.11',
+  minify: true,
+  // Names of errors and of functions in stacks, for those who read the log.
+  keepNames: true,
+  // Licences ask for it.
+  legalComments: 'eof',
+  banner: {
+    js: "import{createRequire as cdkOnnxRequire}from'node:module';const require=cdkOnnxRequire(import.meta.url);",
+  },
+  plugins: [requiredBuiltins],
+  logLevel: 'warning',
+};
+
 async function buildPredict(outputDirectory) {
   const folder = join(outputDirectory, 'predict');
   await build({
+    ...moduleOptions,
     entryPoints: [join(import.meta.dirname, 'predict/index.ts')],
     outfile: join(folder, 'index.mjs'),
-    bundle: true,
-    // An ECMAScript module: its top-level await keeps the session's creation inside Lambda's init phase.
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.11',
-    minify: true,
-    // Names of errors and of functions in stacks, for those who read the log.
-    keepNames: true,
-    // Licences ask for it.
-    legalComments: 'eof',
     // The one comes with the runtime layer, the other lies beside the bundle.
     external: ['onnxruntime-node', TOKENIZERS],
     define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },
-    banner: {
-      js: "import{createRequire as cdkOnnxRequire}from'node:module';const require=cdkOnnxRequire(import.meta.url);",
-    },
-    plugins: [requiredBuiltins],
-    logLevel: 'warning',
   });
   const target = join(folder, 'node_modules', JPEG_TURBO);
   mkdirSync(target, { recursive: true });
   for (const file of JPEG_TURBO_FILES) copyFileSync(require.resolve(`${JPEG_TURBO}/${file}`), join(target, file));
   copyPackageFiles(TOKENIZERS, TOKENIZERS_FILES, join(folder, 'node_modules', TOKENIZERS));
+}
+
+async function buildRouter(outputDirectory) {
+  await build({
+    ...moduleOptions,
+    entryPoints: [join(import.meta.dirname, 'router/index.ts')],
+    outfile: join(outputDirectory, 'router/index.mjs'),
+  });
 }
 
 /** By the package's folder: its exports name no files. */

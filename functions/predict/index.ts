@@ -4,23 +4,23 @@
  */
 import { basename } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { RequestError } from '../../lib/errors.js';
 import { acceptedMediaTypes } from '../../lib/tasks/task-pipeline.js';
+import { withCorsHeaders } from '../http/cors.js';
+import { errorCode, errorResponse } from '../http/error-response.js';
+import type { HttpResponse } from '../http/http.js';
+import { toHttpApiResult } from '../http/http-api-event.js';
+import type { InvocationContext } from '../http/invocation-context.js';
+import { readEvent } from '../http/read-event.js';
+import { MAX_RESULT_BYTES, MAX_STREAM_BYTES } from '../http/result-size.js';
+import { errorDetails, type Log, log } from '../log/log.js';
+import { writeMetrics } from '../log/metrics.js';
 import { type Artifact, readArtifact } from './artifact.js';
-import { withCorsHeaders } from './cors.js';
-import { errorCode, errorResponse, modelNotReady } from './error-response.js';
-import type { HttpRequest, HttpResponse } from './http.js';
-import { fromHttpApiEvent, isHttpApiEvent, toHttpApiResult } from './http-api-event.js';
-import type { InvocationContext } from './invocation-context.js';
 import { beforeTimeout, duringInitPhase, isStartedForRequest } from './loading.js';
-import { errorDetails, type Log, log } from './log.js';
 import { memoizedUntilRejected } from './memoized.js';
-import { writeMetrics } from './metrics.js';
 import { openModel } from './model.js';
 import { readModelList } from './model-list.js';
+import { modelNotReady } from './model-not-ready.js';
 import { RequestObservation } from './observation.js';
-import { fromRestApiEvent, isRestApiEvent } from './rest-api-event.js';
-import { MAX_RESULT_BYTES, MAX_STREAM_BYTES } from './result-size.js';
 import { answer, type Served } from './routes.js';
 import { streamingHandlerOf, toStreamedResult } from './streamed-response.js';
 import { withWeights } from './weights/fetch-weights.js';
@@ -121,18 +121,4 @@ async function respond<Result>(
     observation.conclude(modelName(), response.status, errorCode(error));
     return resultOf(response);
   }
-}
-
-/** @throws RequestError `EVENT_UNKNOWN` */
-function readEvent(event: unknown): HttpRequest {
-  if (isHttpApiEvent(event)) return fromHttpApiEvent(event);
-  if (isRestApiEvent(event)) return fromRestApiEvent(event);
-  throw new RequestError({
-    status: 400,
-    code: 'EVENT_UNKNOWN',
-    message:
-      'The function was invoked with neither an HTTP API event of payload format 2.0 nor a REST API proxy event.',
-    advice:
-      'Put it behind an HTTP API with that payload format, as InferenceApi does, or a REST API with proxy integration.',
-  });
 }

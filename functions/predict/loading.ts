@@ -1,7 +1,7 @@
 /** A model that takes long to load must neither outlast Lambda's init phase nor hold a caller until the function is killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RequestError } from '../../lib/errors.js';
-import type { InvocationContext } from './invocation-context.js';
+import { RetryLaterError } from '../http/http.js';
+import type { InvocationContext } from '../http/invocation-context.js';
 
 /**
  * Lambda ends an init phase after 10 s and starts the process anew: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html.
@@ -13,8 +13,8 @@ const ANSWER_BEFORE_TIMEOUT_MS = 1_000;
 const RETRY_AFTER_SECONDS = 5;
 
 /** The model is still on its way; loading goes on. */
-export class ModelLoadingError extends RequestError {
-  readonly retryAfterSeconds = RETRY_AFTER_SECONDS;
+export class ModelLoadingError extends RetryLaterError {
+  override readonly retryAfterSeconds = RETRY_AFTER_SECONDS;
 
   constructor() {
     super({

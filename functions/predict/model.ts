@@ -8,11 +8,11 @@ import { allocate } from '../../lib/protocol/data-types.js';
 import { elementCount } from '../../lib/protocol/shape.js';
 import type { NamedTensor, TensorData } from '../../lib/protocol/tensor.js';
 import { createTaskPipeline, type TaskPipeline } from '../../lib/tasks/task-pipeline.js';
+import { errorDetails, type Log } from '../log/log.js';
+import type { MetricValues } from '../log/metrics.js';
 import type { Artifact } from './artifact.js';
 import { inferenceError } from './inference-error.js';
 import { isStartedForRequest } from './loading.js';
-import { errorDetails, type Log } from './log.js';
-import type { MetricValues } from './metrics.js';
 import { loadOnnxRuntime, type OnnxRuntime, sessionOptions, threadsFor } from './onnxruntime.js';
 
 export interface Model {

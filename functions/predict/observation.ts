@@ -1,9 +1,10 @@
 /** What the log learns of one request: identifiers, times, and how it ended. Nothing of what was sent but its correlation id. */
-import { CORRELATION_ID_HEADER, correlationId } from './correlation-id.js';
-import type { HttpRequest, HttpResponse } from './http.js';
-import type { InvocationContext } from './invocation-context.js';
-import { type Log, type LogDetails, log } from './log.js';
-import { type MetricValues, writeMetrics } from './metrics.js';
+import { CORRELATION_ID_HEADER, correlationId } from '../http/correlation-id.js';
+import type { HttpRequest, HttpResponse } from '../http/http.js';
+import type { InvocationContext } from '../http/invocation-context.js';
+import { type Log, type LogDetails, log } from '../log/log.js';
+import { type MetricValues, writeMetrics } from '../log/metrics.js';
+import { traceId } from '../log/trace-id.js';
 import { Stopwatch } from './stopwatch.js';
 
 export interface ObservationOptions {
@@ -69,9 +70,4 @@ export class RequestObservation {
       this.log,
     );
   }
-}
-
-/** `Root=1-…;Parent=…;Sampled=1`, as Lambda sets it for each invocation: the trace's own id. */
-function traceId(variable: string | undefined): string | undefined {
-  return /(?:^|;)Root=(1-[\da-f]{8}-[\da-f]{24})(?:;|$)/.exec(variable ?? '')?.[1];
 }

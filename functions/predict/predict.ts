@@ -2,7 +2,7 @@
 import { RequestError } from '../../lib/errors.js';
 import type { NamedTensor } from '../../lib/protocol/tensor.js';
 import type { TaskPipeline, TensorFeeds, TensorOutput, TensorOutputs } from '../../lib/tasks/task-pipeline.js';
-import { type HttpRequest, type HttpResponse, jsonResponse, mediaType, refuseEncodedBody } from './http.js';
+import { type HttpRequest, type HttpResponse, jsonResponse, mediaType, refuseEncodedBody } from '../http/http.js';
 import type { Model } from './model.js';
 import type { Stopwatch } from './stopwatch.js';
 

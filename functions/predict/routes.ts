@@ -4,7 +4,7 @@ import { RequestError } from '../../lib/errors.js';
 import { type ListedModel, modelListing, modelMetadata, serverMetadata } from '../../lib/protocol/metadata.js';
 import { openApiDocument } from '../../lib/protocol/openapi.js';
 import { tensorFlowModelMetadata, tensorFlowModelStatus } from '../../lib/protocol/tensorflow-serving-metadata.js';
-import { type HttpRequest, type HttpResponse, jsonResponse, MethodNotAllowedError } from './http.js';
+import { type HttpRequest, type HttpResponse, jsonResponse, MethodNotAllowedError } from '../http/http.js';
 import { infer } from './infer.js';
 import type { Model } from './model.js';
 import { predict } from './predict.js';

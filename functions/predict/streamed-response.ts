@@ -5,9 +5,9 @@
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import type { HttpResponse } from './http.js';
-import type { InvocationContext } from './invocation-context.js';
-import { checkStreamSize } from './result-size.js';
+import type { HttpResponse } from '../http/http.js';
+import type { InvocationContext } from '../http/invocation-context.js';
+import { checkStreamSize } from '../http/result-size.js';
 
 interface StreamingRuntime {
   streamifyResponse(

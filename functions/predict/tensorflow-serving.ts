@@ -3,9 +3,10 @@ import { decodeText } from '../../lib/protocol/json-document.js';
 import { elementCount } from '../../lib/protocol/shape.js';
 import { decodePredictRequest } from '../../lib/protocol/tensorflow-serving-request.js';
 import { encodePredictResponse } from '../../lib/protocol/tensorflow-serving-response.js';
-import { type AnswerOptions, type HttpRequest, type HttpResponse, jsonResponse, refuseEncodedBody } from './http.js';
+import { type HttpRequest, type HttpResponse, jsonResponse, refuseEncodedBody } from '../http/http.js';
+import { checkTextSize } from '../http/result-size.js';
+import type { AnswerOptions } from './answer-options.js';
 import type { Model } from './model.js';
-import { checkTextSize } from './result-size.js';
 
 /**
  * Any Content-Type will do, as with TensorFlow Serving: its documentation posts with curl, which calls the body a form.

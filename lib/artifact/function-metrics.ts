@@ -29,6 +29,38 @@ export const FUNCTION_METRICS = {
 
 export type FunctionMetric = keyof typeof FUNCTION_METRICS;
 
+/** What a router writes beside what its functions do; same form, other names, because both have the model as their dimension. */
+export const ROUTER_METRICS = {
+  /** 1 for a request that Lambda started an environment of the router for. */
+  RouterColdStart: 'Count',
+  /** From a request's arrival at API Gateway to the router's start. */
+  RouterQueueTime: 'Milliseconds',
+  /** From the router's start to its answer. */
+  RouterTime: 'Milliseconds',
+  /** What the call took that Lambda answered. */
+  LambdaTime: 'Milliseconds',
+  /** What the call took that SageMaker answered. */
+  GpuTime: 'Milliseconds',
+  /** 1 for an inference that Lambda answered. */
+  LambdaAnswers: 'Count',
+  /** 1 for an inference that SageMaker answered. */
+  GpuAnswers: 'Count',
+  /** 1 for an inference that SageMaker answered in place of Lambda; by why. */
+  Fallbacks: 'Count',
+  /** 1 for an inference that SageMaker was asked for on suspicion. */
+  Hedges: 'Count',
+  /** 1 for an inference that may have been executed twice. */
+  ExtraLoad: 'Count',
+  /** 1 for an inference while Lambda was not asked because it had failed. */
+  LambdaCircuitOpen: 'Count',
+  /** 1 for an inference while SageMaker was not asked because it had failed. */
+  GpuCircuitOpen: 'Count',
+  /** 1 for a request that the router could not have answered: a status of 500 to 599; by why. */
+  RouterErrors: 'Count',
+} as const;
+
+export type RouterMetric = keyof typeof ROUTER_METRICS;
+
 /** Of every metric: the model's name. */
 export const MODEL_DIMENSION = 'model';
 /** Of errors once more, beside the model: the stable code of the error. */

@@ -26,6 +26,7 @@ describe('the bundled functions', () => {
       'predict/node_modules/@huggingface/tokenizers/LICENSE',
       'predict/node_modules/@huggingface/tokenizers/dist/tokenizers.mjs',
       'predict/node_modules/@huggingface/tokenizers/package.json',
+      'router/index.mjs',
       'version-retention/index.js',
     ]);
     expect(filesOf(second)).toEqual(files);
@@ -37,6 +38,9 @@ describe('the bundled functions', () => {
     const packages = [...code.matchAll(/\bfrom\s?"([^"]+)"/g)].map(([, name]) => name ?? '');
     expect(packages.length).toBeGreaterThan(0);
     expect(packages.filter((name) => !name.startsWith('node:'))).toEqual([]);
+    const router = files.get('router/index.mjs')?.toString() ?? '';
+    expect(router.length).toBeLessThan(60_000);
+    expect(router).not.toMatch(/ZodError|@aws-sdk|@smithy|onnxruntime-node/);
     const retention = files.get('version-retention/index.js')?.toString() ?? '';
     expect(retention.length).toBeLessThan(10_000);
     const required = [...retention.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name ?? '');

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { log } from '../log.js';
+import { log } from '../../log/log.js';
 
 /** A line at each quarter, and at least this often. */
 const QUARTERS = 4;

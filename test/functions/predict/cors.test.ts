@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { withCorsHeaders } from '../../../functions/predict/cors.js';
+import { withCorsHeaders } from '../../../functions/http/cors.js';
 
 const response = { status: 200, headers: { 'content-type': 'text/plain' }, body: 'x' };
 const headersFor = (policy: object | undefined, event: unknown) =>

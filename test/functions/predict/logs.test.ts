@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Logger } from '@aws-lambda-powertools/logger';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { correlationId } from '../../../functions/predict/correlation-id.js';
+import { correlationId } from '../../../functions/http/correlation-id.js';
 import { errorOf } from '../../support/error-answer.js';
 import { type LogLine, logLines, requestLines } from '../../support/log-lines.js';
 import {

@@ -1,6 +1,6 @@
 /** Whatever a request carries, wherever, and however it ends: none of it is in the log, at its most talkative. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { errorDetails, errorDetailsWithoutTexts } from '../../../functions/predict/log.js';
+import { errorDetails, errorDetailsWithoutTexts } from '../../../functions/log/log.js';
 import { encodeInferRequest } from '../../support/encode-infer-request.js';
 import { logLines, requestLines } from '../../support/log-lines.js';
 import {

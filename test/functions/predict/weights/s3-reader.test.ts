@@ -1,8 +1,8 @@
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readS3Object } from '../../../../functions/predict/weights/s3-object.js';
 import { S3Reader } from '../../../../functions/predict/weights/s3-reader.js';
+import { Sha256, signingDate } from '../../../support/aws-signature.js';
 import { type FaultyS3, startFaultyS3 } from '../../../support/faulty-s3.js';
 import { refusalOf } from '../../../support/refusal.js';
 
@@ -14,27 +14,6 @@ const credentials = {
 const environment = { ...credentials, AWS_REGION: 'eu-west-1' };
 let s3: FaultyS3 | undefined;
 afterEach(() => s3?.close());
-
-/** What AWS's own signer asks of a hash. */
-class Sha256 {
-  private readonly hash: Hash | Hmac;
-
-  constructor(secret?: unknown) {
-    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as string | Uint8Array);
-  }
-
-  update(data: string | Uint8Array): void {
-    this.hash.update(data);
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.hash.digest();
-  }
-
-  reset(): void {
-    throw new Error('not needed');
-  }
-}
 
 test.each(['plain', 'with space/ümlaut+plus'])(
   "a request is signed as AWS's own signer signs it: key '%s'",
@@ -68,7 +47,7 @@ test.each(['plain', 'with space/ümlaut+plus'])(
         path: sent?.url ?? '',
         headers: { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
       },
-      { signingDate: new Date(date.replace(/(....)(..)(..)T(..)(..)(..)Z/, '$1-$2-$3T$4:$5:$6Z')) },
+      { signingDate: signingDate(date) },
     );
     expect(sent?.headers['x-amz-security-token']).toBe(credentials.AWS_SESSION_TOKEN);
     expect(authorization.replaceAll(/\s/g, '')).toBe(headers.authorization?.replaceAll(/\s/g, ''));

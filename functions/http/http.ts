@@ -1,6 +1,5 @@
 /** A request and a response, whichever kind of event they travel in. */
 import { RequestError } from '../../lib/errors.js';
-import type { Stopwatch } from './stopwatch.js';
 
 export interface HttpRequest {
   readonly method: string;
@@ -29,12 +28,6 @@ export interface HttpResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Text, or pieces of bytes that are sent one after the other. */
   readonly body: string | readonly Uint8Array[];
-}
-
-/** What answering a request with tensors needs beside the model. */
-export interface AnswerOptions {
-  readonly stopwatch: Stopwatch;
-  readonly maxResponseBytes: number;
 }
 
 export function jsonResponse(
@@ -76,4 +69,10 @@ export class MethodNotAllowedError extends RequestError {
       advice: `Use ${allowed.join(' or ')}.`,
     });
   }
+}
+
+/** Over in a while. */
+export abstract class RetryLaterError extends RequestError {
+  /** What Retry-After says. */
+  abstract readonly retryAfterSeconds: number;
 }

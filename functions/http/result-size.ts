@@ -11,6 +11,16 @@ export function checkResultSize(bytes: number): void {
   if (bytes > MAX_RESULT_BYTES) throw responseTooLarge(`takes ${bytes} bytes`, MAX_RESULT_BYTES);
 }
 
+/** What JSON can make of one character of a body: `\u0000`. */
+const MAX_BYTES_PER_CHARACTER = 6;
+
+/** How many bytes a result with this body takes as JSON, counted only where it could matter; else 0. */
+export function resultBytes(result: { readonly body: string }): number {
+  return result.body.length * MAX_BYTES_PER_CHARACTER > MAX_RESULT_BYTES
+    ? Buffer.byteLength(JSON.stringify(result))
+    : 0;
+}
+
 /** @throws RequestError `RESPONSE_TOO_LARGE`: Lambda would cut the stream off */
 export function checkStreamSize(bytes: number): void {
   if (bytes > MAX_STREAM_BYTES) throw responseTooLarge(`takes ${bytes} bytes`, MAX_STREAM_BYTES);

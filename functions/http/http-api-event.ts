@@ -4,7 +4,7 @@
  */
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { arrival, type HttpRequest, type HttpResponse } from './http.js';
-import { checkResultSize, MAX_RESULT_BYTES } from './result-size.js';
+import { checkResultSize, resultBytes } from './result-size.js';
 
 /** Whether an event is of this kind; anything may invoke a function. */
 export function isHttpApiEvent(event: unknown): event is APIGatewayProxyEventV2 {
@@ -43,9 +43,6 @@ function withoutStage(path: string, stage: string | undefined): string {
   return path.startsWith(`/${stage}/`) ? path.slice(stage.length + 1) : path;
 }
 
-/** What JSON can make of one character of a body: `\u0000`. */
-const MAX_BYTES_PER_CHARACTER = 6;
-
 /** @throws RequestError `RESPONSE_TOO_LARGE`: Lambda would drop the result and the caller see a bare 500 */
 export function toHttpApiResult({ status, headers, body }: HttpResponse): APIGatewayProxyStructuredResultV2 {
   const result =
@@ -53,9 +50,7 @@ export function toHttpApiResult({ status, headers, body }: HttpResponse): APIGat
       ? { statusCode: status, headers, body, isBase64Encoded: false }
       : { statusCode: status, headers, body: encodeBase64(body), isBase64Encoded: true };
   checkResultSize(result.body.length);
-  if (result.body.length * MAX_BYTES_PER_CHARACTER > MAX_RESULT_BYTES) {
-    checkResultSize(Buffer.byteLength(JSON.stringify(result)));
-  }
+  checkResultSize(resultBytes(result));
   return result;
 }
 

@@ -1,7 +1,6 @@
 import { CdkOnnxError, RequestError } from '../../lib/errors.js';
-import { type HttpResponse, jsonResponse, MethodNotAllowedError } from './http.js';
-import { ModelLoadingError } from './loading.js';
-import { errorDetailsWithoutTexts, type Log } from './log.js';
+import { errorDetailsWithoutTexts, type Log } from '../log/log.js';
+import { type HttpResponse, jsonResponse, MethodNotAllowedError, RetryLaterError } from './http.js';
 
 const INTERNAL_ERROR = 'INTERNAL_ERROR';
 
@@ -27,19 +26,6 @@ export function errorResponse(error: unknown, log: Log): HttpResponse {
 
 function headersOf(error: unknown): Readonly<Record<string, string>> {
   if (error instanceof MethodNotAllowedError) return { allow: error.allowed.join(', ') };
-  if (error instanceof ModelLoadingError) return { 'retry-after': String(error.retryAfterSeconds) };
+  if (error instanceof RetryLaterError) return { 'retry-after': String(error.retryAfterSeconds) };
   return {};
-}
-
-/** Why a request cannot be answered for now, or until the next deployment: status 503. */
-export function modelNotReady(cause: unknown): RequestError {
-  const { code, message, advice } =
-    cause instanceof CdkOnnxError
-      ? cause
-      : {
-          code: 'MODEL_NOT_READY',
-          message: 'The model could not be opened.',
-          advice: "Look into the function's log.",
-        };
-  return new RequestError({ status: 503, code, message, advice, cause });
 }

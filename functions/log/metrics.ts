@@ -10,10 +10,14 @@ import {
   METRICS_DISABLED_VARIABLE,
   METRICS_NAMESPACE_VARIABLE,
   MODEL_DIMENSION,
+  ROUTER_METRICS,
+  type RouterMetric,
 } from '../../lib/artifact/function-metrics.js';
 import type { Log, LogDetails } from './log.js';
 
-export type MetricValues = Readonly<Partial<Record<FunctionMetric, number>>>;
+type Metric = FunctionMetric | RouterMetric;
+export type MetricValues = Readonly<Partial<Record<Metric, number>>>;
+const UNITS = { ...FUNCTION_METRICS, ...ROUTER_METRICS };
 
 export interface MetricsLine {
   readonly message: string;
@@ -46,9 +50,9 @@ const NAMESPACE = process.env[METRICS_NAMESPACE_VARIABLE]?.trim() || DEFAULT_MET
 
 function directivesOf({ values, errors }: MetricsLine): object[] {
   const directive = (dimensions: readonly (readonly string[])[], metrics: MetricValues) => {
-    const names = Object.keys(metrics) as FunctionMetric[];
+    const names = Object.keys(metrics) as Metric[];
     if (names.length === 0) return [];
-    const definitions = names.map((name) => ({ Name: name, Unit: FUNCTION_METRICS[name] }));
+    const definitions = names.map((name) => ({ Name: name, Unit: UNITS[name] }));
     return [{ Namespace: NAMESPACE, Dimensions: dimensions, Metrics: definitions }];
   };
   return [

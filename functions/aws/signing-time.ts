@@ -1,0 +1,20 @@
+/** The time of signatures: the service's where this machine's clock is wrong, because it refuses what is off by five minutes. */
+
+/** https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html: fifteen minutes; others have five. */
+const TOLERATED_MS = 4 * 60_000;
+
+export class SigningTime {
+  private offset = 0;
+
+  /** `20261201T104500Z` */
+  now(): string {
+    return new Date(Date.now() + this.offset).toISOString().replaceAll(/[:-]|\.\d{3}/g, '');
+  }
+
+  /** From the Date header of an answer. */
+  learn(date: string | undefined): void {
+    const difference = Date.parse(date ?? '') - Date.now();
+    if (Number.isNaN(difference)) return;
+    this.offset = Math.abs(difference) > TOLERATED_MS ? difference : 0;
+  }
+}

@@ -1,0 +1,133 @@
+/** Lambda in small on loopback: real bundles in processes of their own behind the Invoke API of the local host, and faults in front of it. */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { builtInRuntime } from '../../lib/local/execution-environment.js';
+import { FunctionPool } from '../../lib/local/function-pool.js';
+import { answerInvoke } from '../../lib/local/invoke-api.js';
+import type { LocalFunction } from '../../lib/local/local-stack.js';
+import { type FaultyService, type FaultyServiceOptions, startFaultyService } from './faulty-service.js';
+import { HOST_ARCHITECTURE } from './predict-function.js';
+
+export const LOOPBACK_REGION = 'eu-west-1';
+export const LOOPBACK_CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'se/cret+',
+  AWS_SESSION_TOKEN: 'tok/en==',
+};
+
+export interface LoopbackFunctionOptions {
+  readonly name: string;
+  /** Holds index.mjs. */
+  readonly codeFolder: string;
+  /** Stands in for /opt. Default: an empty one. */
+  readonly optFolder?: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Environments. Default 4. */
+  readonly maxConcurrency?: number;
+  readonly memoryMiB?: number;
+  readonly timeoutSeconds?: number;
+  /** Path of the Node.js that runs it. Default: the one that runs the tests. */
+  readonly node?: string;
+}
+
+/** A function with its environments, invoked as Lambda invokes it. */
+export class LoopbackFunction {
+  readonly localFunction: LocalFunction;
+  /** All that it wrote. */
+  readonly lines: string[] = [];
+  private readonly folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-loopback-'));
+  private pool: FunctionPool;
+  private pools = 0;
+
+  constructor(private readonly options: LoopbackFunctionOptions) {
+    const { name, codeFolder, environment, memoryMiB = 1769, timeoutSeconds = 30 } = options;
+    this.localFunction = {
+      id: `loopback/${name}`,
+      label: name,
+      arn: `arn:aws:lambda:${LOOPBACK_REGION}:000000000000:function:${name}`,
+      names: [name],
+      versions: new Map([['live', '1']]),
+      codeFolder,
+      layerFolders: [],
+      handler: 'index.handler',
+      runtime: 'nodejs24.x',
+      architecture: HOST_ARCHITECTURE,
+      memoryMiB,
+      timeoutSeconds,
+      environment,
+      objects: new Map(),
+    };
+    this.pool = this.newPool();
+  }
+
+  /** The ARN of its alias. */
+  get aliasArn(): string {
+    return `${this.localFunction.arn}:live`;
+  }
+
+  /** Called when an environment has got an event and cannot have answered it yet. */
+  onEvent: () => void = () => undefined;
+
+  invokeRaw(requestId: string, payload: string) {
+    const pending = this.pool.invoke(requestId, payload);
+    this.onEvent();
+    return pending;
+  }
+
+  /** What the function returns for an event; throws for what is no result. */
+  async invoke<Result>(event: unknown): Promise<Result> {
+    const { outcome } = await this.pool.invoke(randomUUID(), JSON.stringify(event));
+    if (outcome.kind !== 'response') throw new Error(`${JSON.stringify(outcome)}\n${this.lines.slice(-20).join('\n')}`);
+    return JSON.parse(outcome.payload);
+  }
+
+  /** Kills every environment as it is; the next invocation starts a new one. */
+  async killAll(): Promise<void> {
+    const old = this.pool;
+    this.pool = this.newPool();
+    await old.close();
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private newPool(): FunctionPool {
+    const { optFolder = this.folder, maxConcurrency = 4, node } = this.options;
+    const runtime = builtInRuntime(this.localFunction.memoryMiB);
+    this.pools += 1;
+    return new FunctionPool({
+      function: this.localFunction,
+      optFolder,
+      temporaryFolder: join(this.folder, `tmp-${this.pools}`),
+      region: LOOPBACK_REGION,
+      host: process.env,
+      runtime: node === undefined ? runtime : { ...runtime, command: node },
+      maxConcurrency,
+      initLimitMs: 60_000,
+      onLine: (line) => this.lines.push(line),
+    });
+  }
+}
+
+/** The Invoke API of one function, which it does not close. */
+export function startInvokeApi(
+  invoked: LoopbackFunction,
+  fault?: FaultyServiceOptions['fault'],
+): Promise<FaultyService> {
+  return startFaultyService({
+    fault,
+    answer: async (request) => {
+      const answer = await answerInvoke(request, {
+        functions: [invoked.localFunction],
+        region: LOOPBACK_REGION,
+        invoke: (_, requestId, payload) => invoked.invokeRaw(requestId, payload),
+        onInvoked: () => undefined,
+      });
+      return answer ?? { status: 404, headers: {}, body: Buffer.alloc(0) };
+    },
+  });
+}

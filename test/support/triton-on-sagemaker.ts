@@ -1,0 +1,109 @@
+/**
+ * A stand-in for Triton behind SageMaker's InvokeEndpoint: the model runs in onnxruntime-node in this process. What it keeps to is in Triton's
+ * src/sagemaker_server.cc and in SageMaker's API reference: the content type carries the length of the document, errors of the container
+ * come as ModelError with the container's status, and every error of Triton is a 400.
+ */
+import type { IncomingMessage } from 'node:http';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Signature } from '../../lib/artifact/manifest.js';
+import { CdkOnnxError } from '../../lib/errors.js';
+import { decodeInferRequest } from '../../lib/protocol/infer-request.js';
+import { encodeInferResponse } from '../../lib/protocol/infer-response.js';
+import {
+  type FaultyService,
+  type FaultyServiceOptions,
+  type ServiceAnswer,
+  startFaultyService,
+} from './faulty-service.js';
+
+export interface TritonOptions {
+  readonly endpointName: string;
+  /** Path of the ONNX file, or its bytes. */
+  readonly model: string | Uint8Array;
+  readonly signature: Signature;
+  readonly fault?: FaultyServiceOptions['fault'];
+}
+
+const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size=';
+/** What the container calls the model and its version. */
+const MODEL = { modelName: 'model', modelVersion: '1' };
+
+export async function startTritonOnSageMaker(options: TritonOptions): Promise<FaultyService> {
+  const { model } = options;
+  const session = await (typeof model === 'string' ? InferenceSession.create(model) : InferenceSession.create(model));
+  const path = `/endpoints/${options.endpointName}/invocations`;
+  const service = await startFaultyService({
+    answer: async (request) => {
+      const body = Buffer.concat(await request.toArray());
+      if (request.method !== 'POST' || request.url !== path) {
+        return serviceError(400, 'ValidationError', { Message: 'Endpoint of account 000000000000 not found.' });
+      }
+      return await infer(request, body, session, options.signature);
+    },
+    fault: options.fault,
+  });
+  return {
+    ...service,
+    close: async () => {
+      await service.close();
+      await session.release();
+    },
+  };
+}
+
+async function infer(
+  request: IncomingMessage,
+  body: Buffer,
+  session: InferenceSession,
+  signature: Signature,
+): Promise<ServiceAnswer> {
+  const type = request.headers['content-type'] ?? '';
+  const headerLength = type.startsWith(BINARY_TYPE) ? Number.parseInt(type.slice(BINARY_TYPE.length), 10) : undefined;
+  try {
+    const { id, inputs, outputs } = decodeInferRequest({ kind: 'bytes', bytes: body, headerLength }, signature);
+    const feeds = Object.fromEntries(
+      inputs.map(({ name, dataType, data, shape }) => [name, new Tensor(dataType, data as Float32Array, [...shape])]),
+    );
+    const results = await session.run(
+      feeds,
+      outputs.map(({ name }) => name),
+    );
+    const types = new Map(signature.outputs.map(({ name, dataType }) => [name, dataType]));
+    const { text, binary } = encodeInferResponse({
+      ...MODEL,
+      id,
+      outputs: outputs.map(({ name, form }) => ({
+        name,
+        form,
+        dataType: types.get(name) ?? 'float32',
+        shape: results[name]?.dims ?? [],
+        data: (results[name]?.data ?? []) as Float32Array,
+      })),
+    });
+    const document = Buffer.from(text);
+    const contentType = binary.length === 0 ? 'application/json' : `${BINARY_TYPE}${document.length}`;
+    return { status: 200, headers: { 'content-type': contentType }, body: Buffer.concat([document, ...binary]) };
+  } catch (error) {
+    // What Triton's own decoder says is not what ours says; the form is Triton's.
+    if (error instanceof CdkOnnxError) return modelError(400, JSON.stringify({ error: error.message }));
+    throw error;
+  }
+}
+
+/** As SageMaker passes on what a container answered with an error. */
+export function modelError(status: number, message: string): ServiceAnswer {
+  return serviceError(424, 'ModelError', {
+    Message: `Received ${status < 500 ? 'client' : 'server'} error (${status}) from primary with message "${message}".`,
+    OriginalStatusCode: status,
+    OriginalMessage: message,
+    LogStreamArn: 'arn:aws:logs:eu-west-1:000000000000:log-group:/aws/sagemaker/Endpoints/gpu',
+  });
+}
+
+function serviceError(status: number, type: string, members: Readonly<Record<string, unknown>>): ServiceAnswer {
+  return {
+    status,
+    headers: { 'content-type': 'application/json', 'x-amzn-errortype': type },
+    body: Buffer.from(JSON.stringify(members)),
+  };
+}
