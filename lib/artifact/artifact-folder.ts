@@ -5,6 +5,7 @@ import { ArtifactError } from '../errors.js';
 import { canonicalJson, type Json, readableJson, sha256, sha256OfFile } from './digest.js';
 import { type ArtifactFile, MANIFEST_FILE, type Manifest } from './manifest.js';
 import { parseManifest } from './schema.js';
+import { TRITON_FOLDER } from './triton.js';
 
 /** Says how the artifact was made; not part of what it is. */
 export const REPORT_FILE = 'report.json';
@@ -78,6 +79,7 @@ function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((path) => path !== MANIFEST_FILE && path !== REPORT_FILE && !path.startsWith(`${GPU_FOLDER}/`))
+    .filter((path) => path !== MANIFEST_FILE && path !== REPORT_FILE)
+    .filter((path) => !path.startsWith(`${GPU_FOLDER}/`) && !path.startsWith(`${TRITON_FOLDER}/`))
     .sort((a, b) => (a < b ? -1 : 1));
 }

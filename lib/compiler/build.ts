@@ -1,7 +1,7 @@
 /** The pipeline from a model folder to an artifact, top to bottom. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
+import { GPU_FOLDER, REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
 import { type Json, readableJson } from '../artifact/digest.js';
 import {
   type Architecture,
@@ -115,7 +115,9 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     let gpuReport: GpuReport | undefined;
     if (gpu !== undefined && unfused !== undefined && options.gpu !== false) {
       step('writing the variant for a GPU');
-      gpuReport = await writeGpuVariant(prepared, unfused, { ...gpu, output, original, ...during });
+      const variant = join(output, GPU_FOLDER);
+      await mkdir(variant);
+      gpuReport = await writeGpuVariant(prepared, unfused, { settings: gpu, folder: variant, original, ...during });
     }
 
     await copyTaskAssets(configuration.task, folder.directory, output);
