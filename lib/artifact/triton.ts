@@ -1,9 +1,13 @@
 /** What Triton, the server of the GPU variant, is given: one archive, and beside it what a construct has to know of it. */
 
+/** An artifact of its own inside of another: the same model for a GPU, which no Lambda function has. */
+export const GPU_FOLDER = 'gpu';
 /** In the folder of the GPU variant, beside its manifest, which lists neither of its files: they are the variant, packed. */
 export const TRITON_FOLDER = 'triton';
 export const MODEL_ARCHIVE = 'model.tar.gz';
 export const ARCHIVE_DESCRIPTION = 'archive.json';
+/** What of the folder is deployed, or read at synth. */
+export const TRITON_FILES = [MODEL_ARCHIVE, ARCHIVE_DESCRIPTION];
 export const ARCHIVE_SCHEMA_VERSION = 1;
 
 /** `archive.json`. */

@@ -1,7 +1,7 @@
 /** The pipeline from a model folder to an artifact, top to bottom. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { GPU_FOLDER, REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
+import { REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
 import { type Json, readableJson } from '../artifact/digest.js';
 import {
   type Architecture,
@@ -11,6 +11,7 @@ import {
 } from '../artifact/manifest.js';
 import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
 import { sourceBytes } from '../artifact/source-content.js';
+import { GPU_FOLDER } from '../artifact/triton.js';
 import { applyLock, chooseLock, compareWithLock, type LockReport } from './build/apply-lock.js';
 import { readModelFolder } from './build/configuration.js';
 import { compareWithSource, type Equivalence } from './build/equivalence.js';
