@@ -45,9 +45,15 @@ class Given {
     return this.#made.get(id) as Made;
   }
 
-  key = () => Key.fromKeyArn(this.stack, 'Key', 'arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555');
+  key = () =>
+    Key.fromKeyArn(this.stack, 'Key', 'arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555');
   ownKey = () => new Key(this.stack, 'OwnKey', { enableKeyRotation: true });
-  resultKey = () => Key.fromKeyArn(this.stack, 'ResultKey', 'arn:aws:kms:eu-west-1:123456789012:key/66666666-7777-8888-9999-000000000000');
+  resultKey = () =>
+    Key.fromKeyArn(
+      this.stack,
+      'ResultKey',
+      'arn:aws:kms:eu-west-1:123456789012:key/66666666-7777-8888-9999-000000000000',
+    );
   bucket = () => this.#once('Given', () => Bucket.fromBucketName(this.stack, 'Given', 'given'));
   topic = (name: string) => Topic.fromTopicArn(this.stack, name, `arn:aws:sns:eu-west-1:123456789012:${name}`);
   vpc = () =>
