@@ -43,6 +43,7 @@ export interface TritonLimits {
   readonly irVersion: number;
 }
 
+/** Releases of Triton that SageMaker has an image of. */
 export type TritonRelease = '25.04' | '25.09';
 
 /**

@@ -11,7 +11,7 @@ import { createLogGroup } from './encrypted-log-group.js';
 import type { GpuEndpointOptions } from './gpu-endpoint-options.js';
 import { archiveProblems, MODEL_NAME_VARIABLE, PRIMARY_VARIANT } from './gpu-endpoint-problems.js';
 import { createGpuEndpointRole, type GpuEndpointRoleOptions } from './gpu-endpoint-role.js';
-import { VariantScaling } from './gpu-endpoint-scaling.js';
+import { type GpuVariantScaling, type ScalingPlan, scaleVariant } from './gpu-endpoint-scaling.js';
 import { type ServedVariant, variantProperty } from './gpu-endpoint-variants.js';
 import { throwProblems } from './problems.js';
 import { type ArchiveObject, archiveObject } from './triton-archive.js';
@@ -19,11 +19,7 @@ import { tritonImage } from './triton-image.js';
 
 const MAX_ENDPOINT_NAME = 63;
 
-/**
- * What the two kinds of endpoints differ in.
- *
- * @internal
- */
+/** What the two kinds of endpoints differ in. */
 export interface GpuEndpointPlan {
   readonly props: GpuEndpointOptions;
   readonly variants: readonly ServedVariant[];
@@ -31,6 +27,8 @@ export interface GpuEndpointPlan {
   readonly capture?: GpuEndpointRoleOptions['capture'];
   readonly queue?: GpuEndpointRoleOptions['queue'];
   readonly config: Pick<CfnEndpointConfigProps, 'asyncInferenceConfig' | 'dataCaptureConfig'>;
+  /** Undefined for a variant whose number of instances never changes. */
+  readonly scalingOf: (variant: ServedVariant, endpointName: string) => ScalingPlan | undefined;
 }
 
 /** Models on a GPU, behind Triton on SageMaker: what both kinds of endpoints have in common. */
@@ -42,7 +40,7 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
   /** By variant. */
   readonly models: ReadonlyMap<string, CfnModel>;
   /** How variants grow and shrink, by variant; none for those whose number of instances is fixed. */
-  readonly scaling: ReadonlyMap<string, VariantScaling>;
+  readonly scaling: ReadonlyMap<string, GpuVariantScaling>;
   /** What SageMaker may do for the endpoint. */
   readonly role: Role;
   /** Where Triton's log goes. */
@@ -56,21 +54,15 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
   /** The largest first dimension of a request, or 0 where the model takes no batches; undefined where the app runs without bundling. */
   readonly maxBatchSize: number | undefined;
   private readonly network: Connections | undefined;
-  private readonly scalingByVariant = new Map<string, VariantScaling>();
 
-  /**
-   * `planOf` is given the construct, whose path is in errors, and which may hold what the plan needs.
-   *
-   * @internal
-   */
-  protected constructor(scope: Construct, id: string, planOf: (endpoint: Construct) => GpuEndpointPlan) {
+  /** For the two kinds alone: `planOf` gives a `GpuEndpointPlan`, which may hold children of the construct that it is given. */
+  protected constructor(scope: Construct, id: string, planOf: (endpoint: Construct) => object) {
     super(scope, id);
-    const plan = planOf(this);
+    const plan = planOf(this) as GpuEndpointPlan;
     const { props, variants, shadow } = plan;
     const { model, vpc, vpcSubnets, networkIsolation = true, tritonRelease = NEWEST_TRITON } = props;
     const stack = Stack.of(this);
     this.modelName = model.name;
-    this.scaling = this.scalingByVariant;
     this.endpointName = Names.uniqueResourceName(this, { maxLength: MAX_ENDPOINT_NAME, separator: '-' }).toLowerCase();
     this.endpointArn = stack.formatArn({ service: 'sagemaker', resource: 'endpoint', resourceName: this.endpointName });
 
@@ -154,6 +146,17 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
     });
     // Triton writes from its first second on; a group that it found missing would be one without retention.
     this.endpoint.node.addDependency(this.logGroup);
+
+    const { endpoint, endpointName } = this;
+    this.scaling = new Map(
+      variants.flatMap((variant) => {
+        const { name: variantName } = variant;
+        const scalingPlan = plan.scalingOf(variant, endpointName);
+        if (scalingPlan === undefined) return [];
+        const scaled = { endpoint, endpointName, variantName };
+        return [[variantName, scaleVariant(this, `Scaling-${variantName}`, scaled, scalingPlan)]];
+      }),
+    );
   }
 
   /** The endpoint's role, to grant it further permissions. */
@@ -226,18 +229,6 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
   /** How full the memory of the GPUs is, in per cent of one GPU's: an average. */
   metricGpuMemoryUtilization(options: MetricOptions = {}): Metric {
     return this.variantMetric('/aws/sagemaker/Endpoints', 'GPUMemoryUtilization', options);
-  }
-
-  /** Gives a variant its scaling. */
-  protected scale(
-    variantName: string,
-    bounds: { readonly min: number; readonly max: number },
-    tracking: ConstructorParameters<typeof VariantScaling>[4],
-  ): VariantScaling {
-    const variant = { endpoint: this.endpoint, endpointName: this.endpointName, variantName };
-    const scaling = new VariantScaling(this, `Scaling-${variantName}`, variant, bounds, tracking);
-    this.scalingByVariant.set(variantName, scaling);
-    return scaling;
   }
 
   private variantMetric(namespace: string, metricName: string, options: MetricOptions): Metric {

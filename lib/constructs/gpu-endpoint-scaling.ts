@@ -36,36 +36,43 @@ export function asynchronousBounds({ minInstances = 0, maxInstances }: Asynchron
   return { min: minInstances, max: maxInstances ?? Math.max(1, minInstances) };
 }
 
+/** How many instances a variant has, and what decides. */
+export interface ScalingPlan {
+  readonly min: number;
+  readonly max: number;
+  readonly tracking: CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty;
+}
+
 /** How one variant of an endpoint grows and shrinks. */
-export class VariantScaling extends Construct {
+export interface GpuVariantScaling {
   /** What is scaled. */
   readonly target: CfnScalableTarget;
   /** What it is scaled by. */
   readonly policy: CfnScalingPolicy;
+}
 
-  constructor(
-    scope: Construct,
-    id: string,
-    variant: ScaledVariant,
-    bounds: { readonly min: number; readonly max: number },
-    tracking: CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty,
-  ) {
-    super(scope, id);
-    this.target = new CfnScalableTarget(this, 'Target', {
-      serviceNamespace: 'sagemaker',
-      scalableDimension: DIMENSION,
-      resourceId: `endpoint/${variant.endpointName}/variant/${variant.variantName}`,
-      minCapacity: bounds.min,
-      maxCapacity: bounds.max,
-    });
-    this.target.addResourceDependency(variant.endpoint);
-    this.policy = new CfnScalingPolicy(this, 'Tracking', {
-      policyName: `${variant.endpointName}-${variant.variantName}-tracking`,
-      policyType: 'TargetTrackingScaling',
-      scalingTargetId: this.target.ref,
-      targetTrackingScalingPolicyConfiguration: tracking,
-    });
-  }
+export function scaleVariant(
+  scope: Construct,
+  id: string,
+  variant: ScaledVariant,
+  plan: ScalingPlan,
+): GpuVariantScaling {
+  const scaling = new Construct(scope, id);
+  const target = new CfnScalableTarget(scaling, 'Target', {
+    serviceNamespace: 'sagemaker',
+    scalableDimension: DIMENSION,
+    resourceId: `endpoint/${variant.endpointName}/variant/${variant.variantName}`,
+    minCapacity: plan.min,
+    maxCapacity: plan.max,
+  });
+  target.addResourceDependency(variant.endpoint);
+  const policy = new CfnScalingPolicy(scaling, 'Tracking', {
+    policyName: `${variant.endpointName}-${variant.variantName}-tracking`,
+    policyType: 'TargetTrackingScaling',
+    scalingTargetId: target.ref,
+    targetTrackingScalingPolicyConfiguration: plan.tracking,
+  });
+  return { target, policy };
 }
 
 /** By requests per minute and instance, or by requests at work at once. */
@@ -105,35 +112,43 @@ export function backlogTracking(
   };
 }
 
-/** Without instances there is no backlog per instance: one request that waits for two minutes brings the first instance. */
-export class WakeUp extends Construct {
-  /** Adds the first instance. */
+/** What starts the first instance. */
+export interface GpuWakeUp {
+  /** Adds it. */
   readonly policy: CfnScalingPolicy;
   /** When requests wait and there is no instance. */
   readonly alarm: Alarm;
+}
 
-  constructor(scope: Construct, id: string, variant: ScaledVariant, scaling: VariantScaling, backlog: Metric) {
-    super(scope, id);
-    this.policy = new CfnScalingPolicy(this, 'Step', {
-      policyName: `${variant.endpointName}-${variant.variantName}-wake-up`,
-      policyType: 'StepScaling',
-      scalingTargetId: scaling.target.ref,
-      stepScalingPolicyConfiguration: {
-        adjustmentType: 'ChangeInCapacity',
-        metricAggregationType: 'Average',
-        cooldown: DEFAULT_SCALE_OUT.toSeconds(),
-        stepAdjustments: [{ metricIntervalLowerBound: 0, scalingAdjustment: 1 }],
-      },
-    });
-    this.alarm = new Alarm(this, 'Alarm', {
-      alarmDescription: `Requests wait for ${variant.endpointName}, which has no instance; one is started.`,
-      metric: backlog,
-      threshold: 1,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      evaluationPeriods: 2,
-      datapointsToAlarm: 2,
-      treatMissingData: TreatMissingData.MISSING,
-    });
-    this.alarm.addAlarmAction({ bind: () => ({ alarmActionArn: this.policy.ref }) });
-  }
+/** Without instances there is no backlog per instance: one request that waits for two minutes brings the first one. */
+export function createWakeUp(
+  scope: Construct,
+  id: string,
+  variant: Pick<ScaledVariant, 'endpointName' | 'variantName'>,
+  { target }: GpuVariantScaling,
+  backlog: Metric,
+): GpuWakeUp {
+  const wakeUp = new Construct(scope, id);
+  const policy = new CfnScalingPolicy(wakeUp, 'Step', {
+    policyName: `${variant.endpointName}-${variant.variantName}-wake-up`,
+    policyType: 'StepScaling',
+    scalingTargetId: target.ref,
+    stepScalingPolicyConfiguration: {
+      adjustmentType: 'ChangeInCapacity',
+      metricAggregationType: 'Average',
+      cooldown: DEFAULT_SCALE_OUT.toSeconds(),
+      stepAdjustments: [{ metricIntervalLowerBound: 0, scalingAdjustment: 1 }],
+    },
+  });
+  const alarm = new Alarm(wakeUp, 'Alarm', {
+    alarmDescription: `Requests wait for ${variant.endpointName}, which has no instance; one is started.`,
+    metric: backlog,
+    threshold: 1,
+    comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    evaluationPeriods: 2,
+    datapointsToAlarm: 2,
+    treatMissingData: TreatMissingData.MISSING,
+  });
+  alarm.addAlarmAction({ bind: () => ({ alarmActionArn: policy.ref }) });
+  return { policy, alarm };
 }

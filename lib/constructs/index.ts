@@ -3,7 +3,7 @@ export { AsynchronousGpuEndpoint } from './asynchronous-gpu-endpoint.js';
 export type { CognitoAuthOptions } from './cognito-auth.js';
 export type { CustomDomain, DomainMapping, ExistingDomain, NewDomain } from './custom-domain.js';
 export { GpuEndpoint } from './gpu-endpoint.js';
-export { GpuEndpointBase, type GpuEndpointPlan } from './gpu-endpoint-base.js';
+export { GpuEndpointBase } from './gpu-endpoint-base.js';
 export type {
   AsynchronousGpuEndpointProps,
   AsynchronousGpuScaling,
@@ -14,7 +14,7 @@ export type {
   GpuVariant,
   RealTimeGpuEndpointProps,
 } from './gpu-endpoint-options.js';
-export { type ScaledVariant, VariantScaling, WakeUp } from './gpu-endpoint-scaling.js';
+export type { GpuVariantScaling, GpuWakeUp } from './gpu-endpoint-scaling.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
 export type {
   CommonApiOptions,

@@ -1,7 +1,7 @@
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { GpuEndpointBase } from './gpu-endpoint-base.js';
+import { GpuEndpointBase, type GpuEndpointPlan } from './gpu-endpoint-base.js';
 import type { RealTimeGpuEndpointProps } from './gpu-endpoint-options.js';
 import { realTimeProblems } from './gpu-endpoint-problems.js';
 import { instanceBounds, requestTracking } from './gpu-endpoint-scaling.js';
@@ -13,7 +13,7 @@ import { throwProblems } from './problems.js';
 export class RealTimeGpuEndpoint extends GpuEndpointBase {
   /** As `GpuEndpoint.realTime`. */
   constructor(scope: Construct, id: string, props: RealTimeGpuEndpointProps) {
-    super(scope, id, (endpoint) => {
+    super(scope, id, (endpoint): GpuEndpointPlan => {
       throwProblems(endpoint.node.path, realTimeProblems(Stack.of(endpoint), props));
       return {
         props,
@@ -21,14 +21,15 @@ export class RealTimeGpuEndpoint extends GpuEndpointBase {
         shadow: shadowOf(props),
         capture: capturedTo(props.dataCapture),
         config: props.dataCapture === undefined ? {} : { dataCaptureConfig: captureConfig(props.dataCapture) },
+        scalingOf: ({ scaling }) => {
+          const { min, max } = instanceBounds(scaling);
+          return max > min ? { min, max, tracking: requestTracking(scaling) } : undefined;
+        },
       };
     });
-    for (const { name, scaling } of variantsOf(props)) {
-      const bounds = instanceBounds(scaling);
-      if (bounds.max > bounds.min) this.scale(name, bounds, requestTracking(scaling));
-    }
   }
 
+  /** Lets someone send requests to the endpoint, and nothing else. */
   override grantInvoke(grantee: IGrantable): Grant {
     return Grant.addToPrincipal({ grantee, actions: INVOKE_ENDPOINT, resourceArns: [this.endpointArn] });
   }

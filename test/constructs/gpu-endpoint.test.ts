@@ -466,6 +466,26 @@ describe('an endpoint with a queue', () => {
     ]);
   });
 
+  test('lets callers use the key of its bucket', () => {
+    const stack = stackOf();
+    const { endpoint } = asynchronous({ encryption: new Key(stack, 'Key') }, stack);
+    endpoint.grantInvoke(new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('123456789012') }));
+    const statements = statementsOf(Template.fromStack(stack));
+    expect(statements.slice(-1)).toEqual([
+      {
+        Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        Effect: 'Allow',
+        Resource: { 'Fn::GetAtt': [expect.stringMatching(/^Key/), 'Arn'] },
+      },
+    ]);
+  });
+
+  test('starts with as many instances as it always has', () => {
+    const { template, endpoint } = asynchronous({ scaling: { minInstances: 3, maxInstances: 3 } });
+    expect(variantsOf(template)).toMatchObject([{ InitialInstanceCount: 3 }]);
+    expect([...endpoint.scaling]).toEqual([]);
+  });
+
   test('has metrics of its queue', () => {
     const { endpoint } = asynchronous();
     const metrics = [
