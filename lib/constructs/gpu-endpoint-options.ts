@@ -250,7 +250,7 @@ export interface AsynchronousGpuScaling {
 export interface AsynchronousGpuEndpointProps extends GpuEndpointOptions {
   /**
    * Where requests and results are. Of a bucket of yours the endpoint reads `requests/` and writes `results/` and `failures/`.
-   * @default - one of its own, which is deleted with the stack
+   * @default - one of its own, which stays when the stack goes, and whose objects expire
    */
   readonly bucket?: IBucket;
   /**

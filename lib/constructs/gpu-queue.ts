@@ -10,7 +10,7 @@ export const QUEUE_PREFIXES = { requests: 'requests/', results: 'results/', fail
 const DEFAULT_EXPIRY = Duration.days(1);
 const ABANDONED_UPLOADS = Duration.days(1);
 
-/** For nobody but who is granted it; emptied by S3 as it expires, and with it what is left when the stack goes. */
+/** For nobody but who is granted it. It outlives its stack: CloudFormation deletes no bucket with objects, and these expire by themselves. */
 export function createQueueBucket(
   scope: Construct,
   id: string,
@@ -19,7 +19,7 @@ export function createQueueBucket(
   const bucket = new Bucket(scope, id, {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     enforceSSL: true,
-    removalPolicy: RemovalPolicy.DESTROY,
+    removalPolicy: RemovalPolicy.RETAIN,
     lifecycleRules: [{ expiration: expiry, abortIncompleteMultipartUploadAfter: ABANDONED_UPLOADS }],
     ...(encryption === undefined
       ? { encryption: BucketEncryption.S3_MANAGED }

@@ -364,6 +364,7 @@ describe('an endpoint with a queue', () => {
       },
       PublicAccessBlockConfiguration: { BlockPublicAcls: true, RestrictPublicBuckets: true },
     });
+    template.hasResource('AWS::S3::Bucket', { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
     expect([endpoint.requestPrefix, endpoint.resultPrefix, endpoint.failurePrefix]).toEqual([
       'requests/',
       'results/',
@@ -569,7 +570,11 @@ describe('refused is', () => {
     ['SCALING_TARGET_INVALID', 'a target of 0', { scaling: { target: 0 } }],
     ['SCALING_METRIC_UNKNOWN', 'another metric', { scaling: { metric: 'cpu' as 'concurrency' } }],
     ['COOLDOWN_INVALID', 'two days of rest', { scaling: { scaleInCooldown: Duration.days(2) } }],
-    ['WEIGHT_INVALID', 'a negative weight', { weight: -1 }],
+    [
+      'WEIGHT_INVALID',
+      'a negative weight',
+      { weight: -1, variants: [{ name: 'b', model: undefined as unknown as Model }] },
+    ],
     ['WEIGHT_INVALID', 'no weight at all', { weight: 0 }],
     ['SHARE_INVALID', 'a shadow of nothing', { shadow: { model: undefined as unknown as Model, share: 0 } }],
     ['VPC_MISSING', 'subnets of nothing', { allowAllOutbound: false }],
