@@ -94,7 +94,7 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
     this.network = vpc === undefined ? undefined : new Connections({ securityGroups: [...securityGroups] });
     const subnetIds = vpc?.selectSubnets(vpcSubnets).subnetIds ?? [];
     const securityGroupIds = securityGroups.map(({ securityGroupId }) => securityGroupId);
-    const image = tritonImage(this, props.image, tritonRelease);
+    const image = tritonImage(this, props, tritonRelease);
     this.role = createGpuEndpointRole(this, 'Role', {
       modelName: model.name,
       logGroup: this.logGroup,

@@ -1,4 +1,5 @@
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
+import type { IRepository } from 'aws-cdk-lib/aws-ecr';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
@@ -26,6 +27,11 @@ export interface GpuEndpointOptions {
    * @default - AWS's own in the region of the stack
    */
   readonly image?: string;
+  /**
+   * The repository of `image`, where its address is known to the deployment alone, as that of a `DockerImageAsset`.
+   * @default - what the address says
+   */
+  readonly imageRepository?: IRepository;
   /**
    * The version of the hosts' image, which brings the driver of the GPU.
    * @default 'al2023-ami-sagemaker-inference-gpu-4-1' - driver 580, CUDA 13.0

@@ -129,7 +129,7 @@ function endpointProblems(stack: Stack, props: GpuEndpointOptions): Problem[] {
   return [
     ...instanceProblems('instanceType', props.instanceType),
     ...(known
-      ? imageProblems(stack, props.image, tritonRelease)
+      ? imageProblems(stack, props, tritonRelease)
       : [
           {
             code: 'TRITON_RELEASE_UNKNOWN',

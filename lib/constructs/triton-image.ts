@@ -1,4 +1,5 @@
 /** AWS's images of Triton: who holds them in each region. */
+import type { IRepository } from 'aws-cdk-lib/aws-ecr';
 import { CfnMapping, Fn, Stack, Token } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { TritonRelease } from '../artifact/triton.js';
@@ -60,36 +61,67 @@ export interface TritonImage {
 const IMAGE =
   /^(?<account>\d{12})\.dkr\.ecr\.(?<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?\/(?<repository>[a-z0-9._/-]+)[:@][\w.:-]+$/;
 
+export interface OwnImage {
+  readonly image?: string;
+  readonly imageRepository?: IRepository;
+}
+
 /** What is wrong with an image of the user's, or with the region that has none of AWS's. */
-export function imageProblems(stack: Stack, image: string | undefined, release: TritonRelease): Problem[] {
+export function imageProblems(stack: Stack, { image, imageRepository }: OwnImage, release: TritonRelease): Problem[] {
+  if (image !== undefined) return ownImageProblems(image, imageRepository);
   const { region } = stack;
-  if (image !== undefined) {
-    if (IMAGE.test(image)) return [];
-    return [
-      {
-        code: 'TRITON_IMAGE_INVALID',
-        message: `image is '${image}'.`,
-        advice: `Give the address of an image in ECR: <account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>.`,
-      },
-    ];
+  const problems: Problem[] = [];
+  if (imageRepository !== undefined) {
+    problems.push({
+      code: 'TRITON_IMAGE_INVALID',
+      message: 'imageRepository is given without image.',
+      advice: 'Give the address of the image too, or leave imageRepository out.',
+    });
   }
-  if (Token.isUnresolved(region) || TRITON_ACCOUNTS[release][region] !== undefined) return [];
-  return [
-    {
+  if (!Token.isUnresolved(region) && TRITON_ACCOUNTS[release][region] === undefined) {
+    problems.push({
       code: 'TRITON_REGION',
       message: `AWS has no image of Triton ${release} in ${region}.`,
       advice: 'Deploy to another region, choose another tritonRelease, or copy the image to ECR and give it as image.',
+    });
+  }
+  return problems;
+}
+
+function ownImageProblems(image: string, repository: IRepository | undefined): Problem[] {
+  if (Token.isUnresolved(image)) {
+    if (repository !== undefined) return [];
+    return [
+      {
+        code: 'TRITON_IMAGE_REPOSITORY',
+        message: 'The address of image is known to the deployment alone.',
+        advice: 'Give its repository as imageRepository: the endpoint may pull from that one only.',
+      },
+    ];
+  }
+  if (IMAGE.test(image)) return [];
+  return [
+    {
+      code: 'TRITON_IMAGE_INVALID',
+      message: `image is '${image}'.`,
+      advice: `Give the address of an image in ECR: <account>.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>.`,
     },
   ];
 }
 
 /** The user's image, else AWS's in the region that the stack is deployed to. */
-export function tritonImage(scope: Construct, image: string | undefined, release: TritonRelease): TritonImage {
+export function tritonImage(
+  scope: Construct,
+  { image, imageRepository }: OwnImage,
+  release: TritonRelease,
+): TritonImage {
   const stack = Stack.of(scope);
-  const own = image === undefined ? undefined : IMAGE.exec(image)?.groups;
-  if (image !== undefined && own !== undefined) {
-    const { account = '', region = '', repository = '' } = own;
-    return { uri: image, repositoryArn: repositoryArn(stack, { account, region, repository }) };
+  if (image !== undefined) {
+    const { account = '', region = '', repository = '' } = IMAGE.exec(image)?.groups ?? {};
+    return {
+      uri: image,
+      repositoryArn: imageRepository?.repositoryArn ?? repositoryArn(stack, { account, region, repository }),
+    };
   }
   const account = accountIn(stack, release);
   const registry = `${account}.dkr.ecr.${stack.region}.${stack.urlSuffix}`;

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { type IRepository, Repository } from 'aws-cdk-lib/aws-ecr';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
@@ -546,6 +547,21 @@ describe('images', () => {
       }),
     );
   });
+});
+
+test('an image that the deployment builds is pulled from the repository that is named', () => {
+  const stack = stackOf();
+  const imageRepository = new Repository(stack, 'Images') as IRepository;
+  const image = imageRepository.repositoryUriForTag('25.09');
+  const { template } = realTime({ image, imageRepository }, stack);
+  expect(statementsOf(template)[3]).toMatchObject({
+    Resource: { 'Fn::GetAtt': [expect.stringMatching(/^Images/), 'Arn'] },
+  });
+  expect(propertyOf(template, 'AWS::SageMaker::Model').PrimaryContainer).toMatchObject({
+    Image: { 'Fn::Join': ['', expect.arrayContaining([':25.09'])] },
+  });
+  expect(refusalOf(() => realTime({ image })).code).toBe('TRITON_IMAGE_REPOSITORY');
+  expect(refusalOf(() => realTime({ imageRepository })).code).toBe('TRITON_IMAGE_INVALID');
 });
 
 describe('refused is', () => {
