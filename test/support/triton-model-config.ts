@@ -4,6 +4,9 @@
  */
 import type { MessageSchema } from './protobuf-text-reader.js';
 
+/** NVIDIA's compiled model_config.proto, and protobuf's own reader of texts; from PyPI. */
+export const TRITON_CLIENT = ['tritonclient[grpc]==2.73.0'];
+
 const DATA_TYPE = [
   'TYPE_INVALID',
   'TYPE_BOOL',

@@ -5,10 +5,12 @@ import { type ModelConfigOptions, modelConfig } from '../../../../lib/compiler/b
 import { printMessage } from '../../../../lib/compiler/build/triton/protobuf-text.js';
 import { readProtobufText } from '../../../support/protobuf-text-reader.js';
 import { requirePython } from '../../../support/python.js';
-import { MODEL_CONFIG, type ReadModelConfig, tritonRefusals } from '../../../support/triton-model-config.js';
-
-/** NVIDIA's compiled model_config.proto, and protobuf's own reader of texts. */
-const TRITON_CLIENT = ['tritonclient[grpc]==2.73.0'];
+import {
+  MODEL_CONFIG,
+  type ReadModelConfig,
+  TRITON_CLIENT,
+  tritonRefusals,
+} from '../../../support/triton-model-config.js';
 
 const tensor = (name: string, dataType: DataType, shape: readonly Dimension[] | null): TensorSignature => ({
   name,
