@@ -1,5 +1,6 @@
 /**
- * The example: a face detector behind HTTPS. `npm start` serves it on this machine, `npx cdk deploy` takes it to AWS.
+ * The example: a face detector, and a classifier of clothes that Keras trained, behind HTTPS. `npm start` serves them on this machine,
+ * `npx cdk deploy` takes them to AWS.
  * `-c architecture=x86_64` builds it for that processor in place of arm64.
  */
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
@@ -10,10 +11,12 @@ const app = new App();
 const architecture = String(app.node.tryGetContext('architecture') ?? 'arm64');
 
 // Without `env` the stack deploys to whatever account and region the credentials are for.
-const stack = new Stack(app, 'CdkOnnxExample', { description: 'A face detector behind HTTPS (cdk-onnx example)' });
+const stack = new Stack(app, 'CdkOnnxExample', {
+  description: 'A face detector and a classifier of clothes behind HTTPS (cdk-onnx example)',
+});
 
 new InferenceEndpoint(stack, 'Vision', {
-  models: [Model.fromDirectory('models/faces')],
+  models: [Model.fromDirectory('models/faces'), Model.fromDirectory('models/fashion')],
   architecture: Architecture.custom(architecture),
 });
 

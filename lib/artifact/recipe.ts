@@ -2,7 +2,10 @@
 
 export type IntegerType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int4' | 'uint4';
 
-/** Scale and zero point of one tensor: one number each, or one per channel along `axis`. real = (integer - zeroPoint) * scale. */
+/**
+ * Scale and zero point of one tensor: one number each, one per channel along `axis`, or without an axis one per block of MatMulNBits, column by
+ * column. real = (integer - zeroPoint) * scale; a block's scale may be negative.
+ */
 export interface QuantizationParameters {
   /** The value's name in the normalized graph. */
   readonly tensor: string;

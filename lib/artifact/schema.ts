@@ -193,16 +193,25 @@ export const manifestSchema = z.strictObject({
   files: z.array(z.strictObject({ path: relativePath, sha256, bytes: z.int().min(0) })),
 });
 
-const quantizationParameters = z
-  .strictObject({
-    tensor: z.string(),
-    dataType: z.enum(['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4']),
-    scale: z.array(z.number().positive()).min(1),
-    zeroPoint: z.array(z.int().min(-32_768).max(65_535)),
-    axis: z.int().min(-32).max(31).optional(),
-  })
-  .refine(({ scale, zeroPoint }) => scale.length === zeroPoint.length, 'needs a zero point for each scale')
-  .refine(({ scale, axis }) => scale.length === 1 || axis !== undefined, 'needs an axis for several scales');
+const quantizationParameters = (scale: z.ZodNumber) =>
+  z
+    .strictObject({
+      tensor: z.string(),
+      dataType: z.enum(['int8', 'uint8', 'int16', 'uint16', 'int4', 'uint4']),
+      scale: z.array(scale).min(1),
+      zeroPoint: z.array(z.int().min(-32_768).max(65_535)),
+      axis: z.int().min(-32).max(31).optional(),
+    })
+    .refine(
+      (parameters) => parameters.scale.length === parameters.zeroPoint.length,
+      'needs a zero point for each scale',
+    );
+const activationParameters = quantizationParameters(z.number().positive()).refine(
+  ({ scale, axis }) => scale.length === 1 || axis !== undefined,
+  'needs an axis for several scales',
+);
+/** Of blocks too: without an axis, and with the sign of the block's largest weight, so that this one needs no step more than the others. */
+const weightParameters = quantizationParameters(z.number());
 
 const recipe = z.discriminatedUnion('scheme', [
   z.strictObject({ scheme: z.literal('fp32') }),
@@ -235,10 +244,8 @@ const architectureLock = z.strictObject({
   recipes: z.array(
     z.strictObject({ node: z.strictObject({ output: z.string(), opType: z.string(), weights: sha256 }), recipe }),
   ),
-  activations: z.array(quantizationParameters),
-  weights: z.array(
-    z.strictObject({ tensor: z.string(), stored: z.string(), parameters: quantizationParameters.optional() }),
-  ),
+  activations: z.array(activationParameters),
+  weights: z.array(z.strictObject({ tensor: z.string(), stored: z.string(), parameters: weightParameters.optional() })),
   session: sessionSettingsSchema,
   artifact: z.strictObject({ contentHash: sha256, files: sha256, bytes: z.int().min(0) }),
   measured: z.array(

@@ -105,7 +105,7 @@ function announce(host: LocalHost, project: string, assembly: string, print: (li
   print('');
   print(`Serving ${relative(project, assembly) || assembly} on ${host.url} (Ctrl-C stops it)`);
   print(
-    `Functions run on Node.js ${process.versions.node}; on Lambda they run on ${functions.map((f) => f.runtime).join(', ')}.`,
+    `Functions run on Node.js ${process.versions.node}; on Lambda they run on ${[...new Set(functions.map(({ runtime }) => runtime))].join(', ')}.`,
   );
   const authorizations = new Set(routes.map((route) => route.authorization).filter((type) => type !== 'NONE'));
   for (const type of authorizations) {

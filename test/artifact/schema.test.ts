@@ -92,6 +92,18 @@ describe('model.lock.json', () => {
     expect(parseLock(JSON.stringify(lock), 'model.lock.json')).toEqual(lock);
   });
 
+  it('may have negative scales of weights, as blocks of four bits have, and none of activations', () => {
+    const withScale = (of: 'weights' | 'activations', scale: number) => {
+      const parameters = { tensor: 'w', dataType: 'uint4', scale: [0.5, scale], zeroPoint: [8, 8], axis: 0 };
+      const { arm64 } = lock.architectures;
+      const entry = of === 'weights' ? { tensor: 'w', stored: 'w', parameters } : parameters;
+      return JSON.stringify({ ...lock, architectures: { arm64: { ...arm64, [of]: [entry] } } });
+    };
+    const read = (text: string) => parseLock(text, 'model.lock.json').architectures.arm64?.weights[0]?.parameters;
+    expect(read(withScale('weights', -0.25))?.scale).toEqual([0.5, -0.25]);
+    expect(() => read(withScale('activations', -0.25))).toThrow('scale');
+  });
+
   it('of another version is refused', () => {
     expect(() => parseLock(JSON.stringify({ ...lock, lockVersion: 2 }), 'model.lock.json')).toThrow('lockVersion');
   });

@@ -17,7 +17,7 @@
  * - Answers are not streamed, so no REST API with `streaming` is here. Access logs, throttling, quotas, request validation's schemas and
  *   provisioned concurrency are stored; that they have an effect is not looked at.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tensor } from 'onnxruntime-node';
@@ -58,6 +58,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const APPS = join(ROOT, 'test', 'fixtures', 'deployed-apps');
 const EXAMPLE = 'CdkOnnxExample';
 const FACES = join(ROOT, 'models/faces');
+const FASHION = join(ROOT, 'models/fashion');
 /** Of the bootstrap stack. */
 const BUCKET = `cdk-hnb659fds-assets-${MINISTACK_ACCOUNT}-${MINISTACK_REGION}`;
 /** Types that MiniStack's CloudFormation does not know, and where they would come from. */
@@ -183,6 +184,16 @@ describe.skipIf(MINISTACK_SKIPPED)(`cdk${MINISTACK_NOTE}`, { timeout: 120_000 },
       }
     });
 
+    test('tells the clothes on a picture, by a function of their own', async () => {
+      const bags = join(FASHION, 'samples/holdout/Bag');
+      const body = readFileSync(join(bags, readdirSync(bags)[0] ?? ''));
+      const answer = await call({ path: '/predict/fashion', headers: { 'content-type': 'image/png' }, body });
+      expect(answer.status, answer.body.toString()).toBe(200);
+      const { predictions } = answer.json() as { predictions: readonly { label: string; score: number }[] };
+      expect(predictions[0]?.label).toBe('Bag');
+      expect(predictions[0]?.score).toBeGreaterThan(0.5);
+    });
+
     test.each([
       ['V2 in JSON', v2Json],
       ['V2 in binary', v2Binary],
@@ -241,9 +252,9 @@ describe.skipIf(MINISTACK_SKIPPED)(`cdk${MINISTACK_NOTE}`, { timeout: 120_000 },
     const { result, answers } = await photosDuring(project.deploy(EXAMPLE));
     expect(result.status, result.output).toBe(0);
     expect(answers).toEqual(['200 version 3', '200 version 1']);
-    // All that went live are there, that of the failed deployment too.
+    // All that went live are there, that of the failed deployment too; and the other model's, which never changed.
     const versions = (await accountInventory(ministack)).filter((line) => line.startsWith('function-version'));
-    expect(versions).toHaveLength(5);
+    expect(versions).toHaveLength(6);
     const { predictions } = (await call(photoRequest)).json() as Predictions;
     expect(matchDetections(predictions, markedFaces('sample1.jpg')).found).toBe(markedFaces('sample1.jpg').length);
   });
@@ -308,6 +319,7 @@ describe.skipIf(MINISTACK_SKIPPED)(`cdk${MINISTACK_NOTE}`, { timeout: 120_000 },
       ...[1, 2, 3, 4, 5].map((version) =>
         expect.stringMatching(`^layer-version ${EXAMPLE}-Vision-Models-faces-Model-\\w+:${version}$`),
       ),
+      expect.stringMatching(`^layer-version ${EXAMPLE}-Vision-Models-fashion-Model-\\w+:1$`),
       expect.stringMatching(`^layer-version ${EXAMPLE}-Vision-OnnxRuntime-\\w+:1$`),
       expect.stringMatching(/^layer-version LargeModel-Endpoint-Models-large-Model-\w+:1$/),
       expect.stringMatching(/^layer-version LargeModel-Endpoint-OnnxRuntime-\w+:1$/),

@@ -38,6 +38,7 @@ export type UnwrittenLock = Omit<Lock, 'digests'> & { readonly digests: Omit<Loc
 /**
  * Writes both files under other names first, so that an interrupted run leaves the old ones or the new ones. (Between the two renames
  * stands a moment that the digest of the weights tells.) Without tensors there is no weights file.
+ * @throws ConfigurationError LOCK_INVALID, before anything is written
  */
 export async function writeLock(
   directory: string,
@@ -51,11 +52,14 @@ export async function writeLock(
     digests: { ...digests, ...(weights === undefined ? {} : { weights: sha256(weights) }), data },
   };
   const path = join(directory, LOCK_FILE);
+  const text = lockText(complete);
+  // What a build would not read must not take the place of what it does.
+  parseLock(text, path);
   const weightsPath = join(directory, LOCK_WEIGHTS_FILE);
   const suffix = `${process.pid}-${randomBytes(6).toString('hex')}.tmp`;
   const temporary = [`${path}.${suffix}`, `${weightsPath}.${suffix}`] as const;
   try {
-    await writeFile(temporary[0], lockText(complete), { flag: 'wx' });
+    await writeFile(temporary[0], text, { flag: 'wx' });
     if (weights !== undefined) await writeFile(temporary[1], weights, { flag: 'wx' });
     if (weights !== undefined) await rename(temporary[1], weightsPath);
     await rename(temporary[0], path);

@@ -98,8 +98,13 @@ async function openWeights(path: string): Promise<SafetensorsFile> {
 function faultOf(integers: Tensor, { dataType, scale, axis }: QuantizationParameters): string | undefined {
   const [stored, least, greatest] = INTEGERS[dataType];
   if (integers.elementType !== stored) return `holds ${integers.elementType} and should hold ${dataType}`;
+  // Several without an axis are those of blocks; that there is one for each, the scheme sees.
+  const areBlocks = axis === undefined && scale.length > 1;
+  if (areBlocks && (stored !== 'uint8' || scale.length > integers.count)) {
+    return `has ${scale.length} scales of blocks for ${integers.count} elements of ${dataType}`;
+  }
   const size = axis === undefined ? 1 : integers.dims.at(axis);
-  if (scale.length !== size) return `has ${scale.length} scales for ${size ?? 'no'} channels`;
+  if (!areBlocks && scale.length !== size) return `has ${scale.length} scales for ${size ?? 'no'} channels`;
   const typed = integers.typed();
   for (let index = 0; index < typed.length; index++) {
     const value = Number(typed[index]);

@@ -48,6 +48,16 @@ function planWith(
   } satisfies QuantizationPlan;
 }
 
+/** Twelve elements of four bits. */
+function inBlocks(scale: readonly number[]) {
+  const integers = Tensor.fromNumbers(
+    'uint8',
+    [6, 2],
+    Array.from({ length: 12 }, (_, index) => index),
+  );
+  return { integers, parameters: { tensor: 'w', dataType: 'uint4' as const, scale, zeroPoint: scale.map(() => 8) } };
+}
+
 /** Writes a plan's tensors and reads the plan again, with what its lock says changed. */
 async function throughLock(plan: QuantizationPlan, edit: (json: string) => string = (json) => json) {
   const { locked, tensors } = storePlan(plan);
@@ -82,6 +92,15 @@ describe('weights in a lock', () => {
       ),
       { seed: 4, numRuns: 60 },
     );
+  });
+
+  it('come back in blocks, whose scales have no axis and any sign', async () => {
+    const { parameters, integers } = inBlocks([0.5, -0.25, 0.125]);
+    const plan = { ...EMPTY_PLAN, quantizedWeights: new Map([['w', { integers, parameters }]]) };
+    expect((await throughLock(plan)).quantizedWeights.get('w')?.parameters).toEqual(parameters);
+    const many = inBlocks(Array<number>(13).fill(1));
+    const error = await refusalOf(() => throughLock({ ...EMPTY_PLAN, quantizedWeights: new Map([['w', many]]) }));
+    expect([error.code, error.message]).toEqual(['LOCK_INVALID', expect.stringContaining('13 scales of blocks')]);
   });
 
   it('share what architectures agree on: the same content has one name', () => {
