@@ -29,6 +29,7 @@ export type {
   VoiceActivityTask,
   YoloDecoder,
 } from './artifact/task.js';
+export type { TritonRelease } from './artifact/triton.js';
 export * from './constructs/index.js';
 export {
   ArtifactError,

@@ -82,6 +82,24 @@ describe('README', () => {
     expect(template).toContain('"index.streamingHandler"');
   });
 
+  it('has endpoints on a GPU that synthesize, in the stack above them', async () => {
+    const [stack = ''] = blocks('ts');
+    const gpu = blocks('ts').find((block) => block.includes('GpuEndpoint.realTime')) ?? '';
+    const [, imports = '', endpoints = ''] = /^((?:import .*\n)+)([\s\S]*)$/.exec(gpu) ?? [];
+    writeFileSync(join(project, 'gpu.ts'), imports + stack.replace('app.synth();', `${endpoints}\napp.synth();`));
+    const description = join(project, 'models', 'faces', 'model.json');
+    const json = JSON.parse(readFileSync(description, 'utf8'));
+    writeFileSync(description, JSON.stringify({ ...json, gpu: { precision: 'fp16' } }));
+    const output = join(project, 'cdk.out.gpu');
+    await run(process.execPath, ['--import', 'tsx', 'gpu.ts'], {
+      cwd: project,
+      env: { ...process.env, CDK_OUTDIR: output, CDK_VALIDATION: 'false' },
+    });
+    const template = readFileSync(join(output, 'Vision.template.json'), 'utf8');
+    expect(template.match(/"AWS::SageMaker::Endpoint"/g)).toHaveLength(2);
+    expect(template).toContain('"HasBacklogWithoutCapacity"');
+  });
+
   it('has requests that the local endpoint answers', async () => {
     const port = 3219;
     const server = spawn(process.execPath, [join(root, 'bin/cdk-onnx.mjs'), 'dev', '--port', String(port)], {

@@ -5,11 +5,10 @@ import { ArtifactError } from '../errors.js';
 import { canonicalJson, type Json, readableJson, sha256, sha256OfFile } from './digest.js';
 import { type ArtifactFile, MANIFEST_FILE, type Manifest } from './manifest.js';
 import { parseManifest } from './schema.js';
+import { GPU_FOLDER, TRITON_FOLDER } from './triton.js';
 
 /** Says how the artifact was made; not part of what it is. */
 export const REPORT_FILE = 'report.json';
-/** An artifact of its own inside of another: the same model for a GPU, which no Lambda function has. */
-export const GPU_FOLDER = 'gpu';
 
 /** Digests every file of `folder`, completes the manifest with them and its hash, and writes it. */
 export async function writeManifest(
@@ -78,6 +77,7 @@ function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((path) => path !== MANIFEST_FILE && path !== REPORT_FILE && !path.startsWith(`${GPU_FOLDER}/`))
+    .filter((path) => path !== MANIFEST_FILE && path !== REPORT_FILE)
+    .filter((path) => !path.startsWith(`${GPU_FOLDER}/`) && !path.startsWith(`${TRITON_FOLDER}/`))
     .sort((a, b) => (a < b ? -1 : 1));
 }

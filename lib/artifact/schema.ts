@@ -122,6 +122,27 @@ export const modelConfigurationSchema = z.strictObject({
   gpu: z
     .strictObject({
       precision: z.enum(['fp32', 'fp16']).describe('What it computes in; inputs and outputs keep their types.'),
+      maxBatchSize: z
+        .int()
+        .min(0)
+        .max(4096)
+        .describe(
+          'The largest first dimension of a request. Default 32 where all tensors are batches, else 0: no batches.',
+        )
+        .optional(),
+      maxQueueDelayMicroseconds: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .describe('How long a request may wait for others to share a batch with. Default 0.')
+        .optional(),
+      instances: z.int().min(1).max(16).describe('Of the model, on each GPU. Default 1.').optional(),
+      tensorRt: z
+        .boolean()
+        .describe(
+          'Whether TensorRT compiles the model when it is loaded: faster, and ready minutes later. Default false.',
+        )
+        .optional(),
     })
     .describe('Has `build` write a second artifact, gpu/, from the graph before quantization and fusion.')
     .optional(),

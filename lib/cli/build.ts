@@ -2,8 +2,10 @@
 
 import type { Manifest } from '../artifact/manifest.js';
 import { formatBytes } from '../artifact/units.js';
+import { buildGpuArtifact } from '../compiler/build/gpu-artifact.js';
 import type { GpuReport } from '../compiler/build/gpu-variant.js';
 import { type BuildReport, buildArtifact } from '../compiler/build.js';
+import { ConfigurationError } from '../errors.js';
 import type { Command } from './command.js';
 import { ARCHITECTURES, oneOf } from './option-values.js';
 import { createProgress } from './progress.js';
@@ -25,11 +27,23 @@ export const buildCommand: Command = {
       description: 'what a lock is read for (default arm64)',
     },
     'skip-gpu': { type: 'boolean', description: 'without the variant for a GPU that model.json asks for' },
+    'only-gpu': { type: 'boolean', description: 'nothing but that variant, which is then the artifact; needs no lock' },
     json: { type: 'boolean', description: 'print the report as one JSON object on stdout' },
   },
   async run({ positionals: [directory = ''], options, signal }) {
     const architecture = oneOf('--architecture', options.architecture ?? 'arm64', ARCHITECTURES);
     const progress = createProgress();
+    if (options['only-gpu'] === true) {
+      if (options['skip-gpu'] === true) throw nothingToBuild();
+      const gpu = await buildGpuArtifact({
+        modelDirectory: directory,
+        outputDirectory: String(options.out),
+        onStep: (name) => progress.step(name),
+        signal,
+      }).finally(() => progress.done());
+      process.stdout.write(options.json === true ? `${JSON.stringify(gpu)}\n` : `${describeGpu(gpu)}\n`);
+      return 0;
+    }
     const report = await buildArtifact({
       modelDirectory: directory,
       outputDirectory: String(options.out),
@@ -57,6 +71,14 @@ export const buildCommand: Command = {
   },
 };
 
+function nothingToBuild(): ConfigurationError {
+  return new ConfigurationError({
+    code: 'USAGE',
+    message: '--only-gpu and --skip-gpu leave nothing to build.',
+    advice: 'Give one of them, or none.',
+  });
+}
+
 /** What was converted and never held against its source should not look as if it had been. */
 function parityLines({ parity, source }: BuildReport): string[] {
   if (parity !== undefined) return [`  parity: ${parity.description}`, ...parity.notes.map((note) => `    ${note}`)];
@@ -64,8 +86,13 @@ function parityLines({ parity, source }: BuildReport): string[] {
   return ['  not checked against its source: record samples and name them as "parity" in model.json'];
 }
 
-function describeGpu({ precision, manifest, equivalence }: GpuReport): string {
-  return `  gpu: ${precision}, ${formatBytes(bytesOf(manifest))}; ${equivalence.description}`;
+function describeGpu({ precision, manifest, equivalence, archive }: GpuReport): string {
+  const batches = archive.maxBatchSize === 0 ? 'no batches' : `batches of up to ${archive.maxBatchSize}`;
+  const lines = [
+    `gpu: ${precision}, ${formatBytes(bytesOf(manifest))}; ${equivalence.description}`,
+    `  for Triton: ${batches}${archive.tensorRt ? ', compiled by TensorRT' : ''}`,
+  ];
+  return lines.map((line) => `  ${line}`).join('\n');
 }
 
 function bytesOf({ files }: Manifest): number {

@@ -1,5 +1,5 @@
 /** The pipeline from a model folder to an artifact, top to bottom. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { REPORT_FILE, writeManifest } from '../artifact/artifact-folder.js';
 import { type Json, readableJson } from '../artifact/digest.js';
@@ -11,6 +11,7 @@ import {
 } from '../artifact/manifest.js';
 import { onnxruntimeVersion } from '../artifact/onnxruntime-package.js';
 import { sourceBytes } from '../artifact/source-content.js';
+import { GPU_FOLDER } from '../artifact/triton.js';
 import { applyLock, chooseLock, compareWithLock, type LockReport } from './build/apply-lock.js';
 import { readModelFolder } from './build/configuration.js';
 import { compareWithSource, type Equivalence, settingsForReference, settingsForRewrites } from './build/equivalence.js';
@@ -121,7 +122,9 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     let gpuReport: GpuReport | undefined;
     if (gpu !== undefined && unfused !== undefined && options.gpu !== false) {
       step('writing the variant for a GPU');
-      gpuReport = await writeGpuVariant(prepared, unfused, { ...gpu, output, original, ...during });
+      const variant = join(output, GPU_FOLDER);
+      await mkdir(variant);
+      gpuReport = await writeGpuVariant(prepared, unfused, { settings: gpu, folder: variant, original, ...during });
     }
 
     await copyTaskAssets(configuration.task, folder.directory, output);

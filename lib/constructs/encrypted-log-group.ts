@@ -10,26 +10,29 @@ import type { Problem } from './problems.js';
 export interface OwnLogGroupOptions {
   readonly retention: RetentionDays | undefined;
   readonly encryptionKey: IKey | undefined;
+  /** Default: CloudFormation's, which begins with the stack's. */
+  readonly name?: string;
 }
 
 /** A log group that is deleted with its stack and, where there is a key, encrypted with it; the key's policy is told so. */
 export function createLogGroup(scope: Construct, id: string, options: OwnLogGroupOptions): LogGroup {
-  const { retention = RetentionDays.ONE_MONTH, encryptionKey } = options;
-  encryptionKey?.addToResourcePolicy(logsMayUseKey(scope));
+  const { retention = RetentionDays.ONE_MONTH, encryptionKey, name } = options;
+  encryptionKey?.addToResourcePolicy(logsMayUseKey(scope, name));
   return new LogGroup(scope, id, {
     retention,
     removalPolicy: RemovalPolicy.DESTROY,
     ...(encryptionKey === undefined ? {} : { encryptionKey }),
+    ...(name === undefined ? {} : { logGroupName: name }),
   });
 }
 
-/** For groups of this stack only. One group's ARN cannot be named: the group needs the key before it exists. */
-function logsMayUseKey(scope: Construct): PolicyStatement {
+/** For groups of this stack only. The ARN of a group that CloudFormation names cannot be given: it needs the key before it exists. */
+function logsMayUseKey(scope: Construct, name: string | undefined): PolicyStatement {
   const stack = Stack.of(scope);
   const logGroups = stack.formatArn({
     service: 'logs',
     resource: 'log-group',
-    resourceName: `${stack.stackName}-*`,
+    resourceName: name ?? `${stack.stackName}-*`,
     arnFormat: ArnFormat.COLON_RESOURCE_NAME,
   });
   return new PolicyStatement({

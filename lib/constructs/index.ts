@@ -1,6 +1,20 @@
 export { ARCHITECTURE_CONTEXT, type ArchitectureName } from './architecture.js';
+export { AsynchronousGpuEndpoint } from './asynchronous-gpu-endpoint.js';
 export type { CognitoAuthOptions } from './cognito-auth.js';
 export type { CustomDomain, DomainMapping, ExistingDomain, NewDomain } from './custom-domain.js';
+export { GpuEndpoint } from './gpu-endpoint.js';
+export { GpuEndpointBase } from './gpu-endpoint-base.js';
+export type {
+  AsynchronousGpuEndpointProps,
+  AsynchronousGpuScaling,
+  GpuDataCapture,
+  GpuEndpointOptions,
+  GpuScaling,
+  GpuShadow,
+  GpuVariant,
+  RealTimeGpuEndpointProps,
+} from './gpu-endpoint-options.js';
+export type { GpuVariantScaling, GpuWakeUp } from './gpu-endpoint-scaling.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
 export type {
   CommonApiOptions,
@@ -15,11 +29,19 @@ export { InferenceFunction, type InferenceFunctionProps, type ResponseMode } fro
 export type { InferenceFunctionOptions } from './inference-function-options.js';
 export type { JwtAuthOptions } from './jwt-auth.js';
 export type { LambdaAuthOptions } from './lambda-auth.js';
-export { Model, type ModelBindOptions, type ModelFileOptions, type StagedModel } from './model.js';
+export {
+  Model,
+  type ModelBindOptions,
+  type ModelFileOptions,
+  type ModelGpuOptions,
+  type StagedArchive,
+  type StagedModel,
+} from './model.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
 export type { Problem } from './problems.js';
+export { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 export type { RestOnlyOptions } from './rest-api-options.js';
 export type { TelemetryOptions } from './telemetry.js';
 export type { UsagePlanOptions, UsageQuota } from './usage-plans.js';

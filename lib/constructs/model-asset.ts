@@ -1,17 +1,17 @@
 /** A model as a CDK asset with local bundling: the command line builds it in a child process, at most once per content. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { AssetStaging, DockerImage, type ILocalBundling, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { FileDigests } from '../artifact/file-digests.js';
 import { packageRoot } from '../artifact/package-root.js';
+import { TRITON_FILES, TRITON_FOLDER } from '../artifact/triton.js';
 import { CdkOnnxError, type ErrorDetails, SynthesisError } from '../errors.js';
-import type { ArchitectureName } from './architecture.js';
 import type { StagedModel } from './model.js';
 import { MODEL_JSON } from './model-description.js';
-import { fingerprintDirectory, fingerprintFile } from './model-fingerprint.js';
+import { type BuildTarget, fingerprintDirectory, fingerprintFile } from './model-fingerprint.js';
 
 /** The only variables that a build sees: enough to run, nothing secret. */
 const BUILD_ENVIRONMENT = [
@@ -34,13 +34,13 @@ export function layerPath(modelName: string): string {
 
 export function stageModelDirectory(
   scope: Construct,
-  options: { readonly name: string; readonly directory: string; readonly architecture: ArchitectureName },
+  options: { readonly name: string; readonly directory: string; readonly target: BuildTarget },
 ): StagedModel {
-  const { name, directory, architecture } = options;
+  const { name, directory, target } = options;
   const digests = new FileDigests();
-  const assetHash = fingerprintDirectory(directory, architecture, digests);
+  const assetHash = fingerprintDirectory(directory, target, digests);
   digests.save();
-  return stage(scope, name, directory, assetHash, (output) => runBuild(directory, output, architecture));
+  return stage(scope, name, directory, assetHash, (output) => runBuild(directory, output, target));
 }
 
 export function stageModelFile(
@@ -48,11 +48,11 @@ export function stageModelFile(
   options: {
     readonly name: string;
     readonly file: string;
-    readonly architecture: ArchitectureName;
+    readonly target: BuildTarget;
     readonly description: Readonly<Record<string, unknown>>;
   },
 ): StagedModel {
-  const { name, file, architecture, description } = options;
+  const { name, file, target, description } = options;
   if (!existsSync(file)) {
     throw new SynthesisError({
       code: 'MODEL_FILE_NOT_FOUND',
@@ -61,7 +61,7 @@ export function stageModelFile(
     });
   }
   const digests = new FileDigests();
-  const assetHash = fingerprintFile(file, { name, ...description }, architecture, digests);
+  const assetHash = fingerprintFile(file, { name, ...description }, target, digests);
   digests.save();
   return stage(scope, name, dirname(file), assetHash, (output) => {
     const temporary = mkdtempSync(join(tmpdir(), 'cdk-onnx-model-'));
@@ -69,7 +69,7 @@ export function stageModelFile(
       const directory = join(temporary, name);
       mkdirSync(directory);
       writeFileSync(join(directory, MODEL_JSON), JSON.stringify({ name, source: file, ...description }));
-      runBuild(directory, output, architecture);
+      runBuild(directory, output, target);
     } finally {
       rmSync(temporary, { recursive: true, force: true });
     }
@@ -124,11 +124,11 @@ function makeReadable(folder: string): void {
   }
 }
 
-function runBuild(directory: string, output: string, architecture: ArchitectureName): void {
+function runBuild(directory: string, output: string, target: BuildTarget): void {
   const cli = join(packageRoot(), 'bin', 'cdk-onnx.mjs');
-  // A layer has no use for the variant for a GPU.
-  const flags = ['--out', output, '--architecture', architecture, '--skip-gpu', '--json'];
-  const child = spawnSync(process.execPath, [cli, 'build', directory, ...flags], {
+  // A layer has no use for the variant for a GPU, and Triton for nothing else.
+  const flags = target === 'gpu' ? ['--only-gpu'] : ['--architecture', target, '--skip-gpu'];
+  const child = spawnSync(process.execPath, [cli, 'build', directory, '--out', output, ...flags, '--json'], {
     env: buildEnvironment(process.env),
     stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
@@ -137,6 +137,7 @@ function runBuild(directory: string, output: string, architecture: ArchitectureN
   if (child.error === undefined && child.status === 0) {
     // Beside the artifact, not part of it.
     rmSync(join(output, 'report.json'), { force: true });
+    if (target === 'gpu') keepArchive(output);
     return;
   }
   const outcome =
@@ -145,6 +146,13 @@ function runBuild(directory: string, output: string, architecture: ArchitectureN
     ...buildFault(child.stderr ?? '', outcome, directory),
     cause: child.error,
   });
+}
+
+/** Of the variant for a GPU nothing is deployed but what is packed. */
+function keepArchive(folder: string): void {
+  for (const name of readdirSync(folder)) if (name !== TRITON_FOLDER) rmSync(join(folder, name), { recursive: true });
+  for (const name of TRITON_FILES) renameSync(join(folder, TRITON_FOLDER, name), join(folder, name));
+  rmSync(join(folder, TRITON_FOLDER), { recursive: true });
 }
 
 /** What the command line said went wrong: with `--json`, the last line of its stderr is an object. */

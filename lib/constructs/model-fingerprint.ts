@@ -10,6 +10,9 @@ import { sourceFolder } from '../artifact/source-content.js';
 import type { ArchitectureName } from './architecture.js';
 import { readModelDirectory } from './model-description.js';
 
+/** What a build is for: a layer of an architecture, or Triton's archive. */
+export type BuildTarget = ArchitectureName | 'gpu';
+
 /** Raised when the layout of the staged folder changes. */
 const LAYOUT_VERSION = 1;
 /** Data for measuring: it may be absent, and decides nothing about the bytes unless model.json names it outside `optimize`. */
@@ -18,7 +21,7 @@ const SAMPLES = 'samples/';
 const REPORTS = new Set(['report.html', 'report.json']);
 
 /** Hash of everything that a build of a model folder reads. */
-export function fingerprintDirectory(directory: string, architecture: ArchitectureName, digests: FileDigests): string {
+export function fingerprintDirectory(directory: string, target: BuildTarget, digests: FileDigests): string {
   const description = readModelDirectory(directory);
   const { optimize: _, ...read } = description.json;
   const named = new Set(texts(read).map((text) => relative(directory, resolve(directory, text)).replaceAll('\\', '/')));
@@ -26,29 +29,24 @@ export function fingerprintDirectory(directory: string, architecture: Architectu
     .map((file) => file.path)
     .filter((path) => !path.endsWith('.md') && !REPORTS.has(path) && (!path.startsWith(SAMPLES) || named.has(path)));
   const source = resolveModelSource(description.source, directory);
-  return fingerprint(architecture, digests, [
+  return fingerprint(target, digests, [
     ...files.map((path) => [path, digests.sha256(join(directory, path))]),
     ...sourceDigests(source, digests),
   ]);
 }
 
 /** Hash of a single model file with the external data it names, and of what a model.json would say. */
-export function fingerprintFile(
-  file: string,
-  description: unknown,
-  architecture: ArchitectureName,
-  digests: FileDigests,
-): string {
-  return fingerprint(architecture, digests, [JSON.stringify(description), ...sourceDigests(file, digests)]);
+export function fingerprintFile(file: string, description: unknown, target: BuildTarget, digests: FileDigests): string {
+  return fingerprint(target, digests, [JSON.stringify(description), ...sourceDigests(file, digests)]);
 }
 
-function fingerprint(architecture: ArchitectureName, digests: FileDigests, content: unknown): string {
+function fingerprint(target: BuildTarget, digests: FileDigests, content: unknown): string {
   const compiler = join(packageRoot(), 'dist', 'esm', 'compiler');
   return createHash('sha256')
     .update(
       JSON.stringify({
         layout: LAYOUT_VERSION,
-        architecture,
+        architecture: target,
         tool: toolVersion(),
         // In a checkout the compiler changes without its version.
         compiler: existsSync(compiler) ? folderDigest(compiler, digests) : undefined,

@@ -5,7 +5,7 @@ import type { Manifest } from '../artifact/manifest.js';
 import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
 import type { ArchitectureName } from './architecture.js';
-import { stageArtifact } from './artifact-asset.js';
+import { stageArtifact, stageBuiltArchive } from './artifact-asset.js';
 import { stageModelDirectory, stageModelFile } from './model-asset.js';
 import { readArtifact, readModelDirectory } from './model-description.js';
 
@@ -34,12 +34,51 @@ export interface ModelFileOptions {
    * @default 'fp32'
    */
   readonly weights?: 'fp32' | 'fp16';
+  /**
+   * How `GpuEndpoint` serves it.
+   * @default - not on a GPU
+   */
+  readonly gpu?: ModelGpuOptions;
+}
+
+/** The `gpu` section of a model.json. */
+export interface ModelGpuOptions {
+  /** What it computes in; inputs and outputs keep their types. */
+  readonly precision: 'fp32' | 'fp16';
+  /**
+   * The largest first dimension of a request, 0 to 4096.
+   * @default - 32 where all tensors are batches, else 0: no batches
+   */
+  readonly maxBatchSize?: number;
+  /**
+   * How long a request may wait for others to share a batch with, up to 1,000,000.
+   * @default 0
+   */
+  readonly maxQueueDelayMicroseconds?: number;
+  /**
+   * How often the model is loaded on each GPU, 1 to 16.
+   * @default 1
+   */
+  readonly instances?: number;
+  /**
+   * Whether TensorRT compiles the model when it is loaded: faster, and ready minutes later.
+   * @default false
+   */
+  readonly tensorRt?: boolean;
 }
 
 /** What a model is built for. */
 export interface ModelBindOptions {
   /** Of the function that will load it. */
   readonly architecture: ArchitectureName;
+}
+
+/** A model's archive for Triton, staged in the cloud assembly. */
+export interface StagedArchive {
+  /** The asset, with the archive and its description. */
+  readonly staging: AssetStaging;
+  /** Where both lie, or undefined where the app runs without bundling (`cdk ls`, `cdk destroy`): then nothing was built. */
+  readonly archiveFolder: string | undefined;
 }
 
 /** A model's files, staged below `models/<name>` in the cloud assembly. */
@@ -108,6 +147,9 @@ export abstract class Model {
 
   /** Stages the model's files in the cloud assembly. Called by `ModelLayer`. */
   abstract bind(scope: Construct, options: ModelBindOptions): StagedModel;
+
+  /** Stages the model's archive for Triton in the cloud assembly. Called by `GpuEndpoint`. */
+  abstract bindArchive(scope: Construct): StagedArchive;
 }
 
 class DirectoryModel extends Model {
@@ -117,7 +159,11 @@ class DirectoryModel extends Model {
   }
 
   bind(scope: Construct, { architecture }: ModelBindOptions): StagedModel {
-    return stageModelDirectory(scope, { name: this.name, directory: this.directory, architecture });
+    return stageModelDirectory(scope, { name: this.name, directory: this.directory, target: architecture });
+  }
+
+  bindArchive(scope: Construct): StagedArchive {
+    return archiveOf(stageModelDirectory(scope, { name: this.name, directory: this.directory, target: 'gpu' }));
   }
 }
 
@@ -138,9 +184,15 @@ class FileModel extends Model {
     return stageModelFile(scope, {
       name: this.name,
       file: this.file,
-      architecture,
+      target: architecture,
       description: { version: this.version, weights, task },
     });
+  }
+
+  bindArchive(scope: Construct): StagedArchive {
+    const { gpu } = this.options;
+    const description = { version: this.version, ...(gpu === undefined ? {} : { gpu }) };
+    return archiveOf(stageModelFile(scope, { name: this.name, file: this.file, target: 'gpu', description }));
   }
 }
 
@@ -156,4 +208,12 @@ class ArtifactModel extends Model {
   bind(scope: Construct): StagedModel {
     return stageArtifact(scope, { folder: this.folder, manifest: this.manifest });
   }
+
+  bindArchive(scope: Construct): StagedArchive {
+    return archiveOf(stageBuiltArchive(scope, { folder: this.folder, name: this.name }));
+  }
+}
+
+function archiveOf({ staging, artifactFolder }: StagedModel): StagedArchive {
+  return { staging, archiveFolder: artifactFolder };
 }

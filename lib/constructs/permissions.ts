@@ -44,3 +44,48 @@ export const DELETE_FUNCTION_VERSIONS = ['lambda:DeleteFunction'];
 
 /** On `<layer's ARN>:*`. Functions that have such a layer version keep it; they can only not be given it anew. */
 export const DELETE_LAYER_VERSIONS = ['lambda:DeleteLayerVersion'];
+
+/** What SageMaker does in an endpoint's log group, with the endpoint's role; the group itself is created by the stack. */
+export const WRITE_ENDPOINT_LOGS = ['logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'];
+
+/** How SageMaker publishes what an endpoint's instances do. CloudWatch has no resource to name, but a namespace. */
+export const PUBLISH_INSTANCE_METRICS = ['cloudwatch:PutMetricData'];
+
+/** ECR gives a token for a registry as a whole. */
+export const LOG_IN_TO_ECR = ['ecr:GetAuthorizationToken'];
+
+/** On the one repository that has the image. */
+export const PULL_IMAGE = ['ecr:BatchCheckLayerAvailability', 'ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'];
+
+/** On objects below a prefix. */
+export const WRITE_OBJECT = ['s3:PutObject'];
+
+/** Results of asynchronous requests may be large, and are uploaded in parts. */
+export const WRITE_RESULT = ['s3:AbortMultipartUpload', 's3:PutObject'];
+
+/** On the key of what is written. */
+export const ENCRYPT_OBJECT = ['kms:GenerateDataKey'];
+
+/** On the topics that are told of results. */
+export const PUBLISH_TO_TOPIC = ['sns:Publish'];
+
+/** What SageMaker does for an endpoint in a VPC, on its subnets and security groups and on interfaces, which do not exist yet. */
+export const CREATE_ENDPOINT_INTERFACES = ['ec2:CreateNetworkInterface', 'ec2:CreateNetworkInterfacePermission'];
+
+/** And on interfaces when instances go. */
+export const DELETE_ENDPOINT_INTERFACES = ['ec2:DeleteNetworkInterface', 'ec2:DeleteNetworkInterfacePermission'];
+
+/** `Describe…` knows no resources. */
+export const DESCRIBE_NETWORK = [
+  'ec2:DescribeDhcpOptions',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSecurityGroups',
+  'ec2:DescribeSubnets',
+  'ec2:DescribeVpcs',
+];
+
+/** On an endpoint's ARN: requests that are answered at once. */
+export const INVOKE_ENDPOINT = ['sagemaker:InvokeEndpoint'];
+
+/** On an endpoint's ARN: requests that are objects in S3. */
+export const INVOKE_ENDPOINT_ASYNC = ['sagemaker:InvokeEndpointAsync'];

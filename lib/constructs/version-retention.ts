@@ -8,12 +8,13 @@ import {
   Runtime,
 } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { type CfnResource, CustomResource, Duration, Lazy, Stack, Validations } from 'aws-cdk-lib/core';
+import { type CfnResource, CustomResource, Duration, Lazy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { createLogGroup } from './encrypted-log-group.js';
 import { layerArn } from './layer-name.js';
 import { DELETE_FUNCTION_VERSIONS, DELETE_LAYER_VERSIONS, LIST_VERSIONS, WRITE_LOGS } from './permissions.js';
 import { versionRetentionAsset } from './prepared-asset.js';
+import { acknowledgeWildcard } from './wildcard-finding.js';
 
 const ID = 'VersionRetention';
 const FUNCTION_TIMEOUT = Duration.minutes(5);
@@ -123,10 +124,8 @@ export class VersionRetention extends Construct {
 
   private allowVersions(actions: readonly string[], arn: string): void {
     this.allow(actions, `${arn}:*`);
-    Validations.of(this.policy.node.defaultChild ?? this.policy).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::${asFinding(Stack.of(this).resolve(arn))}:*]`,
-      reason: 'Versions have numbers that only Lambda knows; the ARN is that of one function or layer.',
-    });
+    const reason = 'Versions have numbers that only Lambda knows; the ARN is that of one function or layer.';
+    acknowledgeWildcard(this.policy, `${arn}:*`, reason);
   }
 
   /** Without those that other functions use too: their old versions are not known here. */
@@ -153,14 +152,4 @@ function functionProperties({ function: lambda, keepVersions }: RetainedFunction
     Version: lambda.currentVersion.version,
     KeepVersions: keepVersions,
   };
-}
-
-/** How cdk-nag writes a resource in the name of a finding. */
-function asFinding(resource: unknown): string {
-  if (typeof resource === 'string') return resource;
-  const { Ref, 'Fn::GetAtt': attribute, 'Fn::Join': join } = resource as Readonly<Record<string, unknown>>;
-  if (typeof Ref === 'string') return `<${Ref}>`;
-  if (Array.isArray(attribute)) return `<${attribute.join('.')}>`;
-  if (Array.isArray(join)) return (join[1] as unknown[]).map(asFinding).join(String(join[0]));
-  return JSON.stringify(resource);
 }

@@ -1,22 +1,28 @@
-import type { IVpc, SelectedSubnets, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
+import type { ISecurityGroup, IVpc, SelectedSubnets, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import { Token } from 'aws-cdk-lib/core';
-import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { Problem } from './problems.js';
 
-/** https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html */
+/** https://docs.aws.amazon.com/lambda/latest/api/API_VpcConfig.html, and the same at https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VpcConfig.html */
 const MAX_SUBNETS = 16;
 const MAX_SECURITY_GROUPS = 5;
 
-/** What is wrong with the network of a function. */
-export function vpcProblems(props: InferenceFunctionOptions): Problem[] {
+interface NetworkOptions {
+  readonly vpc?: IVpc;
+  readonly vpcSubnets?: SubnetSelection;
+  readonly securityGroups?: readonly ISecurityGroup[];
+  readonly allowAllOutbound?: boolean;
+}
+
+/** What is wrong with the network of a function, or of an endpoint on SageMaker. */
+export function vpcProblems(props: NetworkOptions, subject: 'function' | 'endpoint' = 'function'): Problem[] {
   const { vpc, vpcSubnets } = props;
   return [
-    ...(vpc === undefined ? withoutVpcProblems(props) : subnetProblems(vpc, vpcSubnets)),
-    ...securityGroupProblems(props),
+    ...(vpc === undefined ? withoutVpcProblems(props) : subnetProblems(vpc, vpcSubnets, subject)),
+    ...securityGroupProblems(props, subject),
   ];
 }
 
-function withoutVpcProblems(props: InferenceFunctionOptions): Problem[] {
+function withoutVpcProblems(props: NetworkOptions): Problem[] {
   return (['vpcSubnets', 'securityGroups', 'allowAllOutbound'] as const)
     .filter((name) => props[name] !== undefined)
     .map((name) => ({
@@ -26,7 +32,7 @@ function withoutVpcProblems(props: InferenceFunctionOptions): Problem[] {
     }));
 }
 
-function subnetProblems(vpc: IVpc, selection: SubnetSelection | undefined): Problem[] {
+function subnetProblems(vpc: IVpc, selection: SubnetSelection | undefined, subject: string): Problem[] {
   let selected: SelectedSubnets;
   try {
     selected = vpc.selectSubnets(selection);
@@ -44,9 +50,8 @@ function subnetProblems(vpc: IVpc, selection: SubnetSelection | undefined): Prob
   if (selected.subnetIds.some((id) => publicIds.has(id))) {
     problems.push({
       code: 'VPC_SUBNET_PUBLIC',
-      message: 'The subnets selected for the function are public.',
-      advice:
-        'A function has no public address, so a public subnet gives it no way out. Select private or isolated subnets.',
+      message: `The subnets selected for the ${subject} are public.`,
+      advice: `${subject === 'function' ? 'A' : 'An'} ${subject} has no public address, so a public subnet gives it no way out. Select private or isolated subnets.`,
     });
   }
   const { length } = selected.subnetIds;
@@ -61,14 +66,14 @@ function subnetProblems(vpc: IVpc, selection: SubnetSelection | undefined): Prob
   return problems;
 }
 
-function securityGroupProblems({ securityGroups, allowAllOutbound }: InferenceFunctionOptions): Problem[] {
+function securityGroupProblems({ securityGroups, allowAllOutbound }: NetworkOptions, subject: string): Problem[] {
   if (securityGroups === undefined) return [];
   const problems: Problem[] = [];
   if (securityGroups.length === 0 || securityGroups.length > MAX_SECURITY_GROUPS) {
     problems.push({
       code: 'SECURITY_GROUP_COUNT',
       message: `${securityGroups.length} securityGroups are given.`,
-      advice: `Give 1 to ${MAX_SECURITY_GROUPS}, or leave them out for one of the function's own.`,
+      advice: `Give 1 to ${MAX_SECURITY_GROUPS}, or leave them out for one of the ${subject}'s own.`,
     });
   }
   if (allowAllOutbound !== undefined) {

@@ -1,7 +1,9 @@
-/** Makes the environments of the Python clients, and of onnxruntime's quantizer and safetensors: `npx tsx test/conformance/install-clients.ts`. */
+/** Makes the environments of the Python clients, of onnxruntime's quantizer, safetensors, moto and Triton's schema: `npx tsx test/conformance/install-clients.ts`. */
+import { MOTO } from '../support/moto.js';
 import { pythonWith } from '../support/python-environment.js';
 import { QUANTIZATION_REQUIREMENTS } from '../support/quantization-python.js';
 import { SAFETENSORS_REQUIREMENTS } from '../support/safetensors-python.js';
+import { TRITON_CLIENT } from '../support/triton-model-config.js';
 import { installClient, PYTHON_CLIENTS } from './python-clients.js';
 
 for (const client of PYTHON_CLIENTS) {
@@ -9,4 +11,5 @@ for (const client of PYTHON_CLIENTS) {
   installClient(client);
   process.stdout.write(`${client}: ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
 }
-for (const requirements of [QUANTIZATION_REQUIREMENTS, SAFETENSORS_REQUIREMENTS]) pythonWith(requirements);
+const LIBRARIES = [QUANTIZATION_REQUIREMENTS, SAFETENSORS_REQUIREMENTS, MOTO, TRITON_CLIENT];
+for (const requirements of LIBRARIES) pythonWith(requirements);

@@ -18,7 +18,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { FileDigests } from '../../lib/artifact/file-digests.js';
 import type { Manifest } from '../../lib/artifact/manifest.js';
 import { planSize } from '../../lib/artifact/size-plan.js';
-import { InferenceFunction, Model, ModelLayer } from '../../lib/constructs/index.js';
+import { GpuEndpoint, InferenceFunction, Model, ModelLayer } from '../../lib/constructs/index.js';
 import { buildEnvironment } from '../../lib/constructs/model-asset.js';
 import { deliveryProblems } from '../../lib/constructs/model-delivery.js';
 import { fingerprintDirectory } from '../../lib/constructs/model-fingerprint.js';
@@ -79,6 +79,39 @@ describe('a model folder', () => {
     const staged = stagedFolder();
     expect(readdirSync(staged).sort()).toEqual(['manifest.json', 'model.onnx', 'model.onnx.data']);
     expect(layer.bytes).toBe(readdirSync(staged).reduce((sum, file) => sum + statSync(join(staged, file)).size, 0));
+  });
+
+  test('with a variant for a GPU is built for Triton alone, without a lock, and apart from its layer', () => {
+    const optimize = { goal: 'size', budget: { metric: 'snr', min: 30 }, synthetic: true };
+    const directory = writeModelFolder({ gpu: { precision: 'fp16' }, optimize });
+    const { staging, archiveFolder } = Model.fromDirectory(directory).bindArchive(newStack());
+    expect(readdirSync(String(archiveFolder)).sort()).toEqual(['archive.json', 'model.tar.gz']);
+    expect(archiveFolder).toBe(join(staging.absoluteStagedPath, 'models', 'faces'));
+    const archive = JSON.parse(readFileSync(join(String(archiveFolder), 'archive.json'), 'utf8'));
+    const { sha256: digest } = archive as { sha256: string };
+    expect(new FileDigests().sha256(join(String(archiveFolder), 'model.tar.gz'))).toBe(digest);
+    expect(archive).toMatchObject({ name: 'faces', precision: 'fp16', maxBatchSize: 0 });
+  });
+
+  test('with a variant for a GPU, given as a file, is built for Triton as its options say', () => {
+    const gpu = { precision: 'fp32', tensorRt: true } as const;
+    const { archiveFolder } = Model.fromFile(DETECTOR, { name: 'faces', version: 3, gpu }).bindArchive(newStack());
+    expect(JSON.parse(readFileSync(join(String(archiveFolder), 'archive.json'), 'utf8'))).toMatchObject({
+      name: 'faces',
+      modelVersion: 3,
+      precision: 'fp32',
+      tensorRt: true,
+    });
+    expect(() => Model.fromFile(DETECTOR, { name: 'faces' }).bindArchive(newStack())).toThrow(
+      expect.objectContaining({ code: 'GPU_NOT_CONFIGURED' }),
+    );
+  });
+
+  test('is not built for Triton where the CDK needs no assets', () => {
+    const directory = writeModelFolder({ gpu: { precision: 'fp16' } });
+    const endpoint = GpuEndpoint.realTime(newStack(NOT_BUNDLING), 'Gpu', { model: Model.fromDirectory(directory) });
+    expect(endpoint.maxBatchSize).toBeUndefined();
+    expect(readdirSync(outdir).filter((name) => name.startsWith('asset.'))).toEqual([]);
   });
 
   test('that is unchanged is not built again', () => {

@@ -23,6 +23,8 @@ export type Equivalence =
       readonly worst: number;
       readonly outputs: readonly OutputDifference[];
       readonly description: string;
+      /** The size that dimensions had which are not fixed. */
+      readonly dynamicSize: number;
     }
   /** The source itself refuses made-up inputs (indices out of range, for example). */
   | { readonly kind: 'not-comparable'; readonly reason: string; readonly description: string };
@@ -91,7 +93,7 @@ export async function compareWithSource(
       worst === 0
         ? `answers are bit-equal to ${reference} on made-up inputs`
         : `answers differ from ${reference} by max|Δ|/max|y| = ${worst.toExponential(1)} (${snr.toFixed(0)} dB) on made-up inputs`;
-    return { kind: 'compared', worst, outputs, description };
+    return { kind: 'compared', worst, outputs, description, dynamicSize };
   }
   throw new TypeError('unreachable: the last size returns');
 }

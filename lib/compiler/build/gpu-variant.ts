@@ -1,10 +1,12 @@
 /** The same model for a GPU, as an artifact of its own: from the graph before quantization and fusion, which serve a CPU. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GPU_FOLDER, writeManifest } from '../../artifact/artifact-folder.js';
+import { writeManifest } from '../../artifact/artifact-folder.js';
 import { MANIFEST_SCHEMA_VERSION, type Manifest, type SessionSettings } from '../../artifact/manifest.js';
 import { onnxruntimeVersion } from '../../artifact/onnxruntime-package.js';
+import type { ModelConfiguration } from '../../artifact/schema.js';
+import type { TritonArchive } from '../../artifact/triton.js';
 import { ArtifactError } from '../../errors.js';
 import type { Model } from '../ir/model.js';
 import { writeModel } from '../ir/serialization/write.js';
@@ -18,6 +20,7 @@ import { compareWithSource, type Equivalence } from './equivalence.js';
 import { feedOf } from './feeds.js';
 import { type PreparedModel, referenceText } from './prepare.js';
 import { signatureOf } from './signature.js';
+import { writeModelArchive } from './triton/model-archive.js';
 
 export interface GpuReport {
   readonly precision: 'fp32' | 'fp16';
@@ -27,12 +30,17 @@ export interface GpuReport {
   readonly declined: PassesResult['declined'];
   /** On this machine's CPU, rounded to float16 between operators as on a GPU, and not inside of them. */
   readonly equivalence: Equivalence;
+  /** The same, packed for Triton. */
+  readonly archive: TritonArchive;
 }
 
+/** The section of model.json. */
+type GpuSettings = NonNullable<ModelConfiguration['gpu']>;
+
 export interface GpuVariantOptions {
-  readonly precision: 'fp32' | 'fp16';
-  /** The folder of the artifact that it goes into. */
-  readonly output: string;
+  readonly settings: GpuSettings;
+  /** What becomes the artifact: an empty folder. */
+  readonly folder: string;
   /** The source, to compare with. */
   readonly original: RuntimeSession;
   readonly signal?: AbortSignal;
@@ -43,21 +51,20 @@ const SESSION: SessionSettings = { graphOptimizationLevel: 'all' };
 
 /**
  * @param model `unfused` of the prepared model, which it rewrites
- * @throws ArtifactError GPU_PRECISION where half precision overflows on made-up inputs
+ * @throws ArtifactError GPU_PRECISION where half precision overflows on made-up inputs; GPU_OPSET, GPU_SIGNATURE where Triton cannot serve it
  */
 export async function writeGpuVariant(
   { configuration, frozen, reference }: PreparedModel,
   model: Model,
-  { precision, output, original, signal }: GpuVariantOptions,
+  { settings, folder, original, signal }: GpuVariantOptions,
 ): Promise<GpuReport> {
+  const { precision } = settings;
   const passes = [
     ...(precision === 'fp16' ? [computeFloat16()] : []),
     ...recipes({ ...configuration, weights: 'fp32' }),
   ];
   const { declined } = await runPasses(model, passes);
   validate(model);
-  const folder = join(output, GPU_FOLDER);
-  await mkdir(folder);
   const path = join(folder, 'model.onnx');
   await writeModel(model, path, { externalData: EXTERNAL_DATA });
 
@@ -90,7 +97,9 @@ export async function writeGpuVariant(
     session: SESSION,
     model: 'model.onnx',
   });
-  return { precision, manifest, declined, equivalence };
+  const warmUpSize = equivalence.kind === 'compared' ? equivalence.dynamicSize : undefined;
+  const archive = await writeModelArchive(folder, model, manifest, { ...settings, warmUpSize });
+  return { precision, manifest, declined, equivalence, archive };
 }
 
 /** Rounds to float16 between operators, as a GPU does; not inside of them. */

