@@ -40,6 +40,9 @@ for node in document["modelTopology"]["node"]:
     constant = node["op"] == "Const"
     attributes = {name: value for name, value in node.get("attr", {}).items() if not (constant and name == "value")}
     each = json_format.ParseDict({**node, "attr": doubled(attributes)}, graph.node.add(), ignore_unknown_fields=True)
+    if each.op == "_FusedConv2D" and "TArgs" not in each.attr:
+        # Newer than the file.
+        each.attr["TArgs"].list.type.extend([tf.double.as_datatype_enum] * each.attr["num_args"].i)
     if constant:
         array = weights[node["name"]]
         each.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(array.astype(np.float64) if array.dtype == np.float32 else array))
