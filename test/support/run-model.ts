@@ -4,6 +4,8 @@
  */
 import type { InferenceSession, OnnxValue } from 'onnxruntime-node';
 
+import { PRODUCTS_SATURATE } from './saturating-cpu.js';
+
 export interface RunOptions {
   /** Default `disabled`: what the file says, node by node. */
   readonly graphOptimizationLevel?: NonNullable<InferenceSession.SessionOptions['graphOptimizationLevel']>;
@@ -15,16 +17,19 @@ export interface RunOptions {
 export async function openModel(model: Uint8Array | string, options: RunOptions = {}): Promise<InferenceSession> {
   process.env.ORT_DISABLE_TELEMETRY = '1';
   const { InferenceSession } = await import('onnxruntime-node');
-  const settings: InferenceSession.SessionOptions = {
+  const settings = (entries: Readonly<Record<string, string>>): InferenceSession.SessionOptions => ({
     graphOptimizationLevel: options.graphOptimizationLevel ?? 'disabled',
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     logSeverityLevel: 4,
-    extra: { session: { disable_prepacking: '1' } },
-  };
-  return typeof model === 'string'
-    ? InferenceSession.create(model, settings)
-    : InferenceSession.create(model, settings);
+    extra: { session: { disable_prepacking: '1', ...entries } },
+  });
+  const create = (entries: Readonly<Record<string, string>> = {}) =>
+    typeof model === 'string'
+      ? InferenceSession.create(model, settings(entries))
+      : InferenceSession.create(model, settings(entries));
+  // Slower kernels that are exact. Some graphs onnxruntime 1.30 cannot rewrite for them.
+  return PRODUCTS_SATURATE ? create({ x64quantprecision: '1' }).catch(() => create()) : create();
 }
 
 /** One run of a fresh session. @param model the bytes of an ONNX file, or its path */

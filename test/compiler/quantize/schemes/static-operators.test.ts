@@ -14,6 +14,7 @@ import { optimizedOperators } from '../../../support/optimized-graph.js';
 import { STATIC, staticPlan } from '../../../support/quantization-plan.js';
 import { randomFloats } from '../../../support/random-numbers.js';
 import { runModel } from '../../../support/run-model.js';
+import { PRODUCTS_SATURATE } from '../../../support/saturating-cpu.js';
 
 const { int, ints, float } = attribute;
 const weight = (b: ModelBuilder, dims: number[], seed = 5) =>
@@ -210,52 +211,63 @@ function build({ shape = [2, 4, 6, 6], build: add }: Case): Model {
   return b.finish(Array.isArray(outputs) ? outputs : [outputs]);
 }
 
-describe.each(Object.entries(CASES))('%s', (_name, each) => {
-  it('runs on integers, at most a step away from rounding by hand', async () => {
-    const { shape = [2, 4, 6, 6] } = each;
-    const feeds = {
-      x: Tensor.fromNumbers(
-        'float32',
-        shape,
-        randomFloats(
-          shape.reduce((a, b) => a * b, 1),
-          9,
-          -3,
-          3,
-        ),
-      ),
-    };
-    for (const recipe of RECIPES) {
-      const model = build(each);
-      const { plan } = await staticPlan(model, toOrtFeeds(feeds), { recipe });
-      expect(applyPlan(model, plan).declined).toEqual([]);
-      validate(model);
-      const bytes = modelToBytes(model);
-      // On x64 onnxruntime makes int8 activations uint8 in some places and not in others, and then finds no kernel for the mixture.
-      if (recipe.activations === 'uint8') {
-        const operators = await optimizedOperators(bytes);
-        const fused = operators.filter((opType) => !CONVERSIONS.has(opType));
-        // Integers from the input to the outputs.
-        const most = each.isFloat === true ? Number.POSITIVE_INFINITY : 1 + model.graph.outputs.length;
-        expect(operators.length - fused.length).toBeLessThanOrEqual(most);
-        expect(fused.sort()).toEqual([...each.fused].sort());
-      }
+/** Those that onnxruntime cannot rewrite for its exact kernels where the others saturate. */
+const NEED_VNNI = [
+  'MatMul and MatMul',
+  'Pad with 0 between convolutions',
+  'Resize by interpolation between convolutions',
+  'HardSwish between convolutions',
+];
 
-      const quantized = new Set(plan.recipes.map(({ node }) => node.output));
-      const expected = await emulateStatic(build(each), model, { recipe, quantized }, feeds);
-      const outputs = await runModel(bytes, toOrtFeeds(feeds), { graphOptimizationLevel: 'all' });
-      for (const [name, tensor] of Object.entries(expected)) {
-        const actual = outputs[name];
-        if (actual === undefined) throw new Error(`no output '${name}'`);
-        const numbers = fromOrt(actual).numbers();
-        const reference = tensor.numbers();
-        const step = scaleOf(model, name) ?? (Math.max(...reference) - Math.min(...reference)) / 255;
-        const largest = Math.max(
-          ...reference.map((number, index) => Math.abs(number - (numbers[index] ?? Number.NaN))),
-        );
-        // Two quantized nodes in a row may be a step off each.
-        expect(largest).toBeLessThanOrEqual(step * each.fused.length * 1.01);
+describe.each(Object.entries(CASES))('%s', (name, each) => {
+  it.skipIf(PRODUCTS_SATURATE && NEED_VNNI.includes(name))(
+    'runs on integers, at most a step away from rounding by hand',
+    async () => {
+      const { shape = [2, 4, 6, 6] } = each;
+      const feeds = {
+        x: Tensor.fromNumbers(
+          'float32',
+          shape,
+          randomFloats(
+            shape.reduce((a, b) => a * b, 1),
+            9,
+            -3,
+            3,
+          ),
+        ),
+      };
+      for (const recipe of RECIPES) {
+        const model = build(each);
+        const { plan } = await staticPlan(model, toOrtFeeds(feeds), { recipe });
+        expect(applyPlan(model, plan).declined).toEqual([]);
+        validate(model);
+        const bytes = modelToBytes(model);
+        // On x64 onnxruntime makes int8 activations uint8 in some places and not in others, and then finds no kernel for the mixture.
+        if (recipe.activations === 'uint8') {
+          const operators = await optimizedOperators(bytes);
+          const fused = operators.filter((opType) => !CONVERSIONS.has(opType));
+          // Integers from the input to the outputs.
+          const most = each.isFloat === true ? Number.POSITIVE_INFINITY : 1 + model.graph.outputs.length;
+          expect(operators.length - fused.length).toBeLessThanOrEqual(most);
+          expect(fused.sort()).toEqual([...each.fused].sort());
+        }
+
+        const quantized = new Set(plan.recipes.map(({ node }) => node.output));
+        const expected = await emulateStatic(build(each), model, { recipe, quantized }, feeds);
+        const outputs = await runModel(bytes, toOrtFeeds(feeds), { graphOptimizationLevel: 'all' });
+        for (const [name, tensor] of Object.entries(expected)) {
+          const actual = outputs[name];
+          if (actual === undefined) throw new Error(`no output '${name}'`);
+          const numbers = fromOrt(actual).numbers();
+          const reference = tensor.numbers();
+          const step = scaleOf(model, name) ?? (Math.max(...reference) - Math.min(...reference)) / 255;
+          const largest = Math.max(
+            ...reference.map((number, index) => Math.abs(number - (numbers[index] ?? Number.NaN))),
+          );
+          // Two quantized nodes in a row may be a step off each.
+          expect(largest).toBeLessThanOrEqual(step * each.fused.length * 1.01);
+        }
       }
-    }
-  });
+    },
+  );
 });
