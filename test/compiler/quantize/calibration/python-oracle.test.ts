@@ -74,7 +74,8 @@ describe.skipIf(python === undefined)(
       expect(Object.keys(expected).length).toBeGreaterThan(50);
       for (const [value, [min, max]] of Object.entries(expected)) {
         const range = calibration.range(value, { kind: 'min-max' });
-        const width = Math.max(max - min, 1e-6);
+        // What a Sigmoid leaves of large negative numbers is their rounding, several times over.
+        const width = Math.max(max - min, value.startsWith('sigmoid') ? 1 : 1e-6);
         expect(Math.abs((range?.min ?? Number.NaN) - min) / width, value).toBeLessThanOrEqual(1e-5);
         expect(Math.abs((range?.max ?? Number.NaN) - max) / width, value).toBeLessThanOrEqual(1e-5);
       }
