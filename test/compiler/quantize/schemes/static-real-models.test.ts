@@ -13,6 +13,7 @@ import { STATIC, staticPlan } from '../../../support/quantization-plan.js';
 import { realModelFeeds } from '../../../support/real-model-feeds.js';
 import { type RealModelName, realModels } from '../../../support/real-models.js';
 import { runModel } from '../../../support/run-model.js';
+import { PRODUCTS_SATURATE } from '../../../support/saturating-cpu.js';
 
 async function normalized(name: RealModelName): Promise<Model> {
   const model = await readOnnx(realModels[name]);
@@ -53,7 +54,9 @@ describe.each(MODELS)('$name with static ranges', ({ name, convolutions, decibel
     const after = modelToBytes(model);
     expect(after.byteLength / before.byteLength).toBeLessThan(size);
 
-    for (const graphOptimizationLevel of ['disabled', 'all'] as const) {
+    // Where products saturate, onnxruntime cannot rewrite each of these for its exact kernels.
+    const levels = PRODUCTS_SATURATE ? (['disabled'] as const) : (['disabled', 'all'] as const);
+    for (const graphOptimizationLevel of levels) {
       const actual = (await runModel(after, feeds, { graphOptimizationLevel })) as Outputs;
       expect(signalToNoise(expected, actual)).toBeGreaterThan(decibels);
     }
