@@ -67,7 +67,9 @@ function findElements(value: Value): readonly KnownElement[] | undefined {
   const found = producer?.domain === '' ? RULES[producer.opType]?.(producer, value) : undefined;
   if (found !== undefined) return found.length <= MAX_ELEMENTS ? found : undefined;
   const count = value.type?.kind === 'tensor' ? staticCount(value.type.shape ?? [undefined]) : undefined;
-  return count !== undefined && count <= MAX_ELEMENTS ? new Array<KnownElement>(count).fill(undefined) : undefined;
+  // Sizes of damaged files may be negative.
+  const isCount = count !== undefined && Number.isInteger(count) && count >= 0 && count <= MAX_ELEMENTS;
+  return isCount ? new Array<KnownElement>(count).fill(undefined) : undefined;
 }
 
 function numbersOf(tensor: Tensor): readonly KnownElement[] | undefined {
