@@ -102,7 +102,7 @@ async function respond<Result>(
   context: InvocationContext | undefined,
   { maxResponseBytes, toResult }: Delivery<Result>,
 ): Promise<Result> {
-  const observation = new RequestObservation({ context, isColdStart });
+  const observation = new RequestObservation(context, isColdStart);
   isColdStart = false;
   const resultOf = (response: HttpResponse) =>
     toResult(withCorsHeaders(observation.identify(response), event, process.env));

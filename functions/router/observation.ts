@@ -1,10 +1,8 @@
 /** What the log learns of one request: whose it is, who was asked, how that ended and how long it took. Nothing of what was sent. */
-import { CORRELATION_ID_HEADER, correlationId } from '../http/correlation-id.js';
-import type { HttpRequest, HttpResponse } from '../http/http.js';
-import type { InvocationContext } from '../http/invocation-context.js';
-import { type Log, type LogDetails, log } from '../log/log.js';
+
+import { RequestLog } from '../http/request-log.js';
+import type { LogDetails } from '../log/log.js';
 import { type MetricValues, writeMetrics } from '../log/metrics.js';
-import { traceId } from '../log/trace-id.js';
 import { failureCode, outcomeCode } from './decided-response.js';
 import type { CircuitState } from './policy/circuit-breaker.js';
 import type { Decision } from './policy/decision.js';
@@ -27,46 +25,14 @@ export interface Conclusion {
   readonly circuits?: Readonly<Record<TargetName, CircuitState>> | undefined;
 }
 
-export class RouterObservation {
+export class RouterObservation extends RequestLog {
   private readonly start = performance.now();
-  private readonly wallClock = Date.now();
-  private readonly isColdStart: boolean;
-  private identifiers: LogDetails;
-  private correlationId: string | undefined;
-  private queueTime: MetricValues = {};
-
-  constructor(context: InvocationContext | undefined, isColdStart: boolean) {
-    this.isColdStart = isColdStart;
-    this.correlationId = context?.awsRequestId;
-    this.identifiers = {
-      cold_start: isColdStart,
-      function_request_id: context?.awsRequestId,
-      xray_trace_id: traceId(process.env._X_AMZN_TRACE_ID),
-      correlation_id: this.correlationId,
-    };
-  }
-
-  readonly log: Log = (level, message, details, always) =>
-    log(level, message, { ...this.identifiers, ...details }, always);
-
-  received(request: HttpRequest): void {
-    this.correlationId = correlationId(request) ?? this.correlationId;
-    this.identifiers = { ...this.identifiers, correlation_id: this.correlationId };
-    const { receivedAt } = request;
-    if (receivedAt !== undefined) this.queueTime = { RouterQueueTime: Math.max(0, this.wallClock - receivedAt) };
-  }
-
-  /** For a response that no function has given its identifier. */
-  identify(response: HttpResponse): HttpResponse {
-    if (this.correlationId === undefined) return response;
-    return { ...response, headers: { ...response.headers, [CORRELATION_ID_HEADER]: this.correlationId } };
-  }
 
   /** Writes the request's line with its metrics. */
   conclude({ model, status, code, routed, circuits }: Conclusion): void {
     const values = {
       ...(this.isColdStart ? { RouterColdStart: 1 } : {}),
-      ...this.queueTime,
+      ...(this.queueTime === undefined ? {} : { RouterQueueTime: this.queueTime }),
       RouterTime: performance.now() - this.start,
       ...(routed?.isInference ? decisionValues(routed.decision) : {}),
       ...(circuits?.lambda === 'open' ? { LambdaCircuitOpen: 1 } : {}),
