@@ -13,6 +13,7 @@ import { writeModel } from '../ir/serialization/write.js';
 import { validate } from '../ir/validation.js';
 import { computeFloat16 } from '../passes/compute-float16.js';
 import { withRounding } from '../passes/half-precision/with-rounding.js';
+import { keepPaddingApart } from '../passes/keep-padding-apart.js';
 import { type PassesResult, runPasses } from '../passes/pass.js';
 import { recipes } from '../passes/presets.js';
 import { openSession, type RuntimeSession } from '../runtime/session.js';
@@ -61,6 +62,7 @@ export async function writeGpuVariant(
   const { precision } = settings;
   const passes = [
     ...(precision === 'fp16' ? [computeFloat16()] : []),
+    keepPaddingApart(),
     ...recipes({ ...configuration, weights: 'fp32' }),
   ];
   const { declined } = await runPasses(model, passes);

@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Tensor as OrtTensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readArtifact } from '../../../lib/artifact/artifact-folder.js';
 import { buildGpuArtifact } from '../../../lib/compiler/build/gpu-artifact.js';
 import { buildArtifact } from '../../../lib/compiler/build.js';
+import { attribute } from '../../../lib/compiler/ir/attribute.js';
 import { modelToBytes } from '../../../lib/compiler/ir/serialization/write.js';
 import { readOnnx } from '../../../lib/compiler/readers/onnx.js';
+import { expectEqualOutputs } from '../../support/compare-outputs.js';
 import { ModelBuilder } from '../../support/model-builder.js';
 import { readProtobufText } from '../../support/protobuf-text-reader.js';
 import { randomFloats } from '../../support/random-numbers.js';
@@ -81,6 +84,25 @@ describe('the variant for a GPU', () => {
     expect(report.gpu?.manifest.signature.inputs.map(({ name }) => name)).toEqual(['input', 'state']);
     expect(report.gpu?.equivalence).toMatchObject({ kind: 'compared', worst: expect.closeTo(0, 4) });
     expect(report.gpu?.declined).toEqual([]);
+  });
+
+  it('keeps zeros in front of a MaxPool out of onnxruntime’s reach, as the artifact beside it does', async () => {
+    const b = new ModelBuilder(18);
+    const x = b.add('Neg', [b.add('Abs', [b.input('x', [1, 3, 6, 7])])]);
+    const pad = b.add('Pad', [x, b.int64([0, 0, 1, 1, 0, 0, 1, 1]), b.scalar(0)]);
+    const attributes = { kernel_shape: attribute.ints([3, 3]) };
+    const bytes = modelToBytes(b.finish([b.add('MaxPool', [pad], { attributes, outputs: ['y'] })]));
+    const source = join(root, 'padded.onnx');
+    writeFileSync(source, bytes);
+    const { report, folder } = await build({ source: '../../padded.onnx', gpu: { precision: 'fp32' } });
+    expect(report.equivalence).toMatchObject({ kind: 'compared', worst: 0 });
+    expect(report.gpu?.equivalence).toMatchObject({ kind: 'compared', worst: 0 });
+    const feeds = { x: new OrtTensor('float32', randomFloats(126, 3), [1, 3, 6, 7]) };
+    const optimized = { graphOptimizationLevel: 'all' } as const;
+    expectEqualOutputs(
+      await runModel(join(folder, 'gpu', 'model.onnx'), feeds, optimized),
+      await runModel(bytes, feeds),
+    );
   });
 
   it('has the same bytes each time', async () => {
