@@ -1,7 +1,7 @@
 /**
  * What `npm ci` runs at its end: what infrastructure code imports as ESM, CommonJS and type declarations, the commands as a few files, and
- * the functions as single files into dist/, the runtimes into their packages below layers/. Each part is made under a temporary name and moved into place, so that an interrupted run leaves the last
- * good one.
+ * the functions as single files into dist/, the runtimes into their packages below layers/. Each part is made under a temporary name and
+ * moved into place, so that an interrupted run leaves the last good one.
  *
  *   node bin/prepare.mjs [--only lib|types|functions|layers|onnxruntime-<platform>]…
  */
