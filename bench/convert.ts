@@ -45,7 +45,7 @@ async function prepareAll({ wants, note }: SuiteContext): Promise<Architecture[]
   await Promise.all(
     Array.from({ length: AT_A_TIME }, async () => {
       for (let name = open.shift(); name !== undefined; name = open.shift()) {
-        note(`making ${name}`);
+        note(`preparing ${name}`);
         made.push(await prepareArchitecture(name));
       }
     }),

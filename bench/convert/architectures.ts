@@ -60,7 +60,7 @@ const run = promisify(execFile);
 const LIMIT_MS = 900_000;
 
 /** Changes with what made the files. */
-export const made = createHash('sha256')
+const made = createHash('sha256')
   .update([...CONVERSION_REQUIREMENTS, readFileSync(script, 'utf8'), readFileSync(recorder, 'utf8')].join('\n'))
   .digest('hex')
   .slice(0, 12);

@@ -1,5 +1,6 @@
 """
-A TensorFlow.js graph model in float64, by TensorFlow: `double_graph.py MODEL.json FEEDS.npz OUT.npz OUTPUT…` computes the named nodes.
+A TensorFlow.js graph model in float64, by TensorFlow: `double_graph.py MODEL.json FEEDS.npz PREFIX OUTPUT…` computes the named nodes, and
+writes PREFIX.parity.npz as test/fixtures/conversion/record.py does.
 """
 import json
 import os
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 
-source, feeds, out, *names = sys.argv[1:]
+source, feeds, prefix, *names = sys.argv[1:]
 document = json.loads(Path(source).read_text())
 [group] = document["weightsManifest"]
 content = b"".join(Path(source).with_name(path).read_bytes() for path in group["paths"])
@@ -50,4 +51,4 @@ with tf.Graph().as_default() as built, tf.compat.v1.Session(graph=built) as sess
     tf.import_graph_def(graph, name="")
     given = {f"{name}:0": array.astype(np.float64) for name, array in np.load(feeds).items()}
     results = session.run([f"{name}:0" for name in names], given)
-np.savez(out, **dict(zip((f"output{index}" for index in range(len(names))), results)))
+np.savez(f"{prefix}.parity.npz", **{f"outputs/{name}": result for name, result in zip(names, results)})

@@ -5,22 +5,14 @@ import { join } from 'node:path';
 import { sourceBytes } from '../../lib/artifact/source-content.js';
 import { readModel } from '../../lib/compiler/readers/read-model.js';
 import { countTransposes } from '../../test/support/count-transposes.js';
-import { runTree } from '../process-tree.js';
 import type { SuiteContext } from '../suite.js';
 import { type Architecture, FORMATS, type Format } from './architectures.js';
+import { convertByCommand } from './convert-command.js';
 import { differenceFromSource } from './difference-from-source.js';
 
-const program = join(import.meta.dirname, '../../bin/cdk-onnx.mjs');
 const ALLOWED_BYTES = 100e6;
 /** Of the largest magnitude: a thousand times what an output may stray by, so that one that hardly depended on its input would show. */
 const LEAST_SPREAD = 0.01;
-
-/** `cdk-onnx convert` as a process of its own. @throws Error with what it wrote */
-export async function convertByCommand(source: string, out: string, watchMemory: boolean) {
-  const run = await runTree(process.execPath, [program, 'convert', source, '--out', out, '--json'], { watchMemory });
-  if (run.code !== 0) throw new Error(run.stderr.trim().slice(-2000) || `exit code ${run.code}`);
-  return run;
-}
 
 interface Measured {
   readonly architecture: Architecture;

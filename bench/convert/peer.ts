@@ -6,8 +6,8 @@ import { pythonWith } from '../../test/support/python-environment.js';
 import { runTree } from '../process-tree.js';
 import type { SuiteContext } from '../suite.js';
 import { type Architecture, CONVERSION_REQUIREMENTS, FORMATS, type Format } from './architectures.js';
+import { convertByCommand } from './convert-command.js';
 import { differenceFromSource } from './difference-from-source.js';
-import { convertByCommand } from './networks.js';
 
 const OPTIONS: Readonly<Record<Format['file'], string>> = {
   'model.keras': '--keras',

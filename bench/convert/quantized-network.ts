@@ -3,14 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Tensor } from '../../lib/compiler/ir/tensor.js';
-import { fromOrt, toOrt } from '../../test/support/compare-outputs.js';
+import type { Tensor } from '../../lib/compiler/ir/tensor.js';
 import { readConversionFixture } from '../../test/support/conversion-fixture.js';
 import { pythonWith } from '../../test/support/python-environment.js';
-import { openModel } from '../../test/support/run-model.js';
 import type { SuiteContext } from '../suite.js';
+import { answersOneByOne } from './answers-one-by-one.js';
 import { CONVERSION_REQUIREMENTS } from './architectures.js';
-import { convertByCommand } from './networks.js';
+import { convertByCommand } from './convert-command.js';
 
 const script = join(import.meta.dirname, 'quantized_network.py');
 const example = join(import.meta.dirname, '../../models/fashion');
@@ -24,7 +23,9 @@ export async function quantizedNetwork({ row, bar }: SuiteContext): Promise<void
     const { inputs, outputs } = await readConversionFixture(join(folder, 'model'));
     // `basic` is what a build chooses for x86_64; `all` computes in integers, which saturate without VNNI.
     for (const level of ['basic', 'all'] as const) {
-      const steps = await stepsApart(out, inputs.picture as Tensor, outputs.logits as Tensor, level);
+      const answers = await answersOneByOne(out, inputs.picture as Tensor, level);
+      const expected = (outputs.logits as Tensor).numbers();
+      const steps = expected.map((number, index) => Math.abs(number - (answers[index] ?? Number.NaN)));
       const most = steps.reduce((max, step) => Math.max(max, step), 0);
       const mean = steps.reduce((sum, step) => sum + step, 0) / steps.length;
       const record = (metric: string, value: number, unit: string) =>
@@ -38,30 +39,5 @@ export async function quantizedNetwork({ row, bar }: SuiteContext): Promise<void
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Of each int8 element. */
-async function stepsApart(
-  path: string,
-  inputs: Tensor,
-  expected: Tensor,
-  graphOptimizationLevel: 'basic' | 'all',
-): Promise<number[]> {
-  const session = await openModel(path, { graphOptimizationLevel });
-  try {
-    const [input = '', output = ''] = [session.inputNames[0], session.outputNames[0]];
-    const values = inputs.numbers();
-    const [count = 0, ...dims] = inputs.dims;
-    const size = values.length / count;
-    const found: number[] = [];
-    for (let index = 0; index < count; index++) {
-      const one = Tensor.fromNumbers('int8', [1, ...dims], values.slice(index * size, (index + 1) * size));
-      const result = (await session.run({ [input]: toOrt(one) }))[output];
-      if (result !== undefined) found.push(...fromOrt(result).numbers());
-    }
-    return expected.numbers().map((number, index) => Math.abs(number - (found[index] ?? Number.NaN)));
-  } finally {
-    await session.release();
   }
 }

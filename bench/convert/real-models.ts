@@ -4,13 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OnnxValue } from 'onnxruntime-node';
-import { numpyElements } from '../../lib/compiler/data/numpy-elements.js';
-import { openNumpyFile } from '../../lib/compiler/data/numpy-file.js';
 import { modelToBytes } from '../../lib/compiler/ir/serialization/write.js';
 import type { Tensor } from '../../lib/compiler/ir/tensor.js';
 import { openModel, readModel } from '../../lib/compiler/readers/read-model.js';
 import { CdkOnnxError } from '../../lib/errors.js';
 import { largestRelativeDifference, toOrt, toOrtFeeds } from '../../test/support/compare-outputs.js';
+import { readConversionFixture } from '../../test/support/conversion-fixture.js';
 import { pythonWith } from '../../test/support/python-environment.js';
 import { runModel } from '../../test/support/run-model.js';
 import {
@@ -51,7 +50,7 @@ async function comparePitch({ row, bar }: SuiteContext): Promise<void> {
   for (const [index, name] of basicPitch.outputs.entries()) {
     const [theirs, ours] = [expected[index], found[index] ?? Number.NaN];
     if (theirs === undefined) continue;
-    const own = differenceOf(theirs.numbers(), exact[index] ?? []);
+    const own = differenceOf(theirs.numbers(), exact[index]?.numbers() ?? []);
     const record = (subject: string, value: number) =>
       row({ case: `basicPitch ${name}`, subject, metric: 'max|Δ|/max|y|', value, unit: '' });
     record('ours beside tfjs', ours);
@@ -68,28 +67,23 @@ async function differences({ path, feeds, outputs }: TfjsModel, expected: readon
   );
 }
 
-async function inDouble({ path, feeds }: TfjsModel, nodes: readonly string[]): Promise<readonly number[][]> {
+async function inDouble(
+  { path, feeds }: TfjsModel,
+  nodes: readonly string[],
+): Promise<readonly (Tensor | undefined)[]> {
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-bench-'));
   try {
-    const [given, out] = [join(folder, 'feeds.npz'), join(folder, 'outputs.npz')];
+    const [given, prefix] = [join(folder, 'feeds.npz'), join(folder, 'double')];
     const arrays = Object.entries(feeds).map(([name, tensor]) => ({
       name,
       dims: tensor.dims,
       data: tensor.typed() as Float32Array,
     }));
     writeNpz(given, arrays);
-    execFileSync(pythonWith(CONVERSION_REQUIREMENTS), ['-B', script, path, given, out, ...nodes], { stdio: 'pipe' });
-    const file = await openNumpyFile(out, out, 'npz');
-    try {
-      const read: number[][] = [];
-      for (const { header, bytes } of file.arrays) {
-        const size = header.shape.reduce((product, dim) => product * dim, 1) * header.itemBytes;
-        read.push(Array.from(numpyElements(await bytes.read(header.dataStart, size), header) as Float64Array));
-      }
-      return read;
-    } finally {
-      await file.close();
-    }
+    const parameters = ['-B', script, path, given, prefix, ...nodes];
+    execFileSync(pythonWith(CONVERSION_REQUIREMENTS), parameters, { stdio: 'pipe' });
+    const { outputs } = await readConversionFixture(prefix);
+    return nodes.map((node) => outputs[node]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
