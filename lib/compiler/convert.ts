@@ -75,8 +75,9 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
   expectSession();
   await using opened = await openModel(source, { signature, signal });
   const { model, reader } = opened;
+  const isOnnx = reader === onnxReader;
   validate(model);
-  await using reference = await asModelFile(reader === onnxReader ? opened.path : model);
+  await using reference = await asModelFile(isOnnx ? opened.path : model);
 
   let bisection: Bisection | undefined;
   if (check !== undefined && options.bisect === true) {
@@ -93,7 +94,7 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
   await inferTypes(model, { signal });
   expectSession();
   step('arranging what was converted');
-  const arranged = await runPasses(model, reader === onnxReader ? [] : conversion());
+  const arranged = await runPasses(model, isOnnx ? [] : conversion());
   validate(model);
 
   step('writing the model');
@@ -102,7 +103,13 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
     let parity: ParityReport | undefined;
     if (check !== undefined) {
       step(`comparing with ${check}`);
-      parity = await checkParity(written, { samples: check, tolerance, reference: reference.path, settings, signal });
+      parity = await checkParity(written, {
+        samples: check,
+        tolerance,
+        reference: reference.path,
+        settings: isOnnx ? {} : settings,
+        signal,
+      });
     }
     step('comparing with the graph before rewrites');
     await using built = await openSession(written, { settings, signal });
@@ -111,7 +118,7 @@ export async function convertModel(options: ConvertOptions): Promise<Converted> 
     const equivalence = await compareWithSource(original, built, signature.inputs, {
       tolerance: REWRITE_TOLERANCE,
       frozen: {},
-      reference: reader === onnxReader ? 'the source' : 'the conversion before rewrites',
+      reference: isOnnx ? 'the source' : 'the conversion before rewrites',
     });
     return { parity, signature, equivalence };
   });
