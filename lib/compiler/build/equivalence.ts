@@ -3,11 +3,11 @@ import type { SessionSettings, TensorSignature } from '../../artifact/manifest.j
 import { ArtifactError, RuntimeError } from '../../errors.js';
 import { float16ToNumber } from '../ir/float16.js';
 import type { Model } from '../ir/model.js';
-import { nodesOf } from '../ir/traversal.js';
 import { KEEP_PADDING_APART } from '../passes/keep-padding-apart.js';
 import type { PassesResult } from '../passes/pass.js';
 import { sampleInputs } from '../runtime/sample-inputs.js';
 import type { RuntimeSession, RuntimeTensor } from '../runtime/session.js';
+import { isQuantized } from './session-settings.js';
 
 export interface OutputDifference {
   readonly output: string;
@@ -31,8 +31,9 @@ export type Equivalence =
 
 export interface EquivalenceOptions {
   /**
-   * Largest max|Δ| / max|y| that passes, or ten times what the last bit of the inputs changes where that is more. undefined, for recipes with loss: their accuracy was measured on real data, made-up inputs only
-   * show what is broken (other shapes or types, NaN and infinities that the source does not have, magnitudes out of all proportion).
+   * Largest max|Δ| / max|y| that passes, or ten times what the last bit of the inputs changes where that is more. undefined, for recipes
+   * with loss: their accuracy was measured on real data, made-up inputs only show what is broken (other shapes or types, NaN and infinities
+   * that the source does not have, magnitudes out of all proportion).
    */
   readonly tolerance: number | undefined;
   /** Inputs of the source that were frozen to constants. */
@@ -51,8 +52,7 @@ export function settingsForReference({ modified }: Pick<PassesResult, 'modified'
  * onnxruntime computes quantized models in integers, and rounds elsewhere: that is the recipe's doing, or its source's, and no rewrite's.
  */
 export function settingsForRewrites(model: Model, settings: SessionSettings): SessionSettings {
-  const isQuantized = [...nodesOf(model)].some((node) => node.is('QuantizeLinear'));
-  return isQuantized ? { ...settings, graphOptimizationLevel: 'basic' } : settings;
+  return isQuantized(model) ? { ...settings, graphOptimizationLevel: 'basic' } : settings;
 }
 
 /** @throws ArtifactError NOT_EQUIVALENT naming the first output that strays */

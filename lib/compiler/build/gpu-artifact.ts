@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { ConfigurationError } from '../../errors.js';
 import { openSession } from '../runtime/session.js';
 import { readModelFolder } from './configuration.js';
+import { settingsForReference } from './equivalence.js';
 import { type GpuReport, writeGpuVariant } from './gpu-variant.js';
 import { prepareFolder } from './prepare.js';
 import { replaceFolder } from './replace-folder.js';
@@ -31,10 +32,8 @@ export async function buildGpuArtifact(options: GpuArtifactOptions): Promise<Gpu
   return await replaceFolder(resolve(options.outputDirectory), async (output) => {
     signal?.throwIfAborted();
     onStep?.('writing the variant for a GPU');
-    await using original = await openSession(reference.path, {
-      settings: { graphOptimizationLevel: 'basic' },
-      ...during,
-    });
+    const settings = settingsForReference(prepared.passes);
+    await using original = await openSession(reference.path, { settings, ...during });
     return await writeGpuVariant(prepared, unfused, { settings: gpu, folder: output, original, ...during });
   });
 }

@@ -1,9 +1,8 @@
 /** The session options that an artifact carries. */
 import type { Architecture, SessionSettings } from '../../artifact/manifest.js';
 import type { ModelConfiguration } from '../../artifact/schema.js';
-import type { Graph } from '../ir/graph.js';
 import type { Model } from '../ir/model.js';
-import { graphsOf } from '../ir/traversal.js';
+import { graphsOf, nodesOf } from '../ir/traversal.js';
 
 /** Weights from which packing them at load costs more than a cold start can bear. */
 const LARGE_BYTES = 32_000_000;
@@ -38,7 +37,7 @@ export function sessionSettingsFor(
   const bytes = graphs
     .flatMap((graph) => [...graph.initializers])
     .reduce((sum, value) => sum + (value.initializer?.byteLength ?? 0), 0);
-  if (isConverted && architecture === 'x86_64' && isQuantized(graphs)) {
+  if (isConverted && architecture === 'x86_64' && isQuantized(model)) {
     return { graphOptimizationLevel: 'basic', ...(bytes < LARGE_BYTES ? {} : WITHOUT_PREPACKING) };
   }
   if (bytes < LARGE_BYTES) return { graphOptimizationLevel: 'all' };
@@ -49,6 +48,7 @@ export function sessionSettingsFor(
   };
 }
 
-function isQuantized(graphs: readonly Graph[]): boolean {
-  return graphs.some((graph) => graph.nodes.some((node) => node.is('QuantizeLinear')));
+/** Whether activations are stored as integers somewhere. */
+export function isQuantized(model: Model): boolean {
+  return [...nodesOf(model)].some((node) => node.is('QuantizeLinear'));
 }
