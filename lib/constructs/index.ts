@@ -27,6 +27,16 @@ export { type HttpAuthConfig, InferenceAuth, type RestAuthConfig } from './infer
 export { InferenceEndpoint, type InferenceEndpointOptions, type InferenceEndpointProps } from './inference-endpoint.js';
 export { InferenceFunction, type InferenceFunctionProps, type ResponseMode } from './inference-function.js';
 export type { InferenceFunctionOptions } from './inference-function-options.js';
+export { InferenceMonitoring } from './inference-monitoring.js';
+export type {
+  InferenceMonitoringOptions,
+  InferenceMonitoringProps,
+  MonitoredModel,
+  MonitoredRouter,
+  MonitoringAlarmOptions,
+  MonitoringAlarms,
+  MonitoringShareAlarmOptions,
+} from './inference-monitoring-options.js';
 export type { JwtAuthOptions } from './jwt-auth.js';
 export type { LambdaAuthOptions } from './lambda-auth.js';
 export {
