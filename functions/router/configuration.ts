@@ -2,7 +2,7 @@
 import { ConfigurationError } from '../../lib/errors.js';
 import { readCredentials } from '../aws/credentials.js';
 import { readEndpoint } from '../aws/endpoint.js';
-import { SignedPost } from '../aws/signed-post.js';
+import { SignedRequests } from '../aws/signed-requests.js';
 import { SigningTime } from '../aws/signing-time.js';
 import { Dispatcher } from './policy/dispatcher.js';
 import { parsePolicy, type RouterPolicy } from './policy/policy.js';
@@ -41,7 +41,7 @@ export function createRouter(environment: NodeJS.ProcessEnv): Router {
   const credentials = readCredentials(environment, 'neither Lambda nor SageMaker can be asked');
   const time = new SigningTime();
   const post = (service: string, variable: string, host: string) =>
-    new SignedPost({ endpoint: readEndpoint({ variable, host }, environment), service, credentials, time });
+    new SignedRequests({ endpoint: readEndpoint({ variable, host }, environment), service, credentials, time });
   return {
     model: { name, version: environment[VERSION_VARIABLE] || undefined },
     policy,

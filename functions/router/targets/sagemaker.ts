@@ -3,7 +3,7 @@
  * front of binary tensors travels in the content type, both ways.
  * https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html and Triton's src/sagemaker_server.cc
  */
-import type { Reply, SignedPost } from '../../aws/signed-post.js';
+import type { Reply, SignedRequests } from '../../aws/signed-requests.js';
 import type { HttpResponse } from '../../http/http.js';
 import { HEADER_LENGTH, type UndecodedInferBody } from '../../http/infer-body.js';
 import type { Outcome } from '../policy/outcome.js';
@@ -11,7 +11,7 @@ import type { TargetAnswer } from './answer.js';
 import { commonOutcome, jsonMembers, readServiceError, type ServiceError } from './service-error.js';
 
 export interface SageMakerTargetOptions {
-  readonly post: SignedPost;
+  readonly post: SignedRequests;
   readonly endpointName: string;
 }
 
