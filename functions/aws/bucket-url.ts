@@ -14,7 +14,5 @@ export function bucketUrl(bucket: string, region: string, endpoint: string | und
   }
   const domain = partitionDomain(region);
   // A dot in the bucket's name would not match the certificate of *.s3.<region>.<domain>.
-  return bucket.includes('.')
-    ? `https://s3.${region}.${domain}/${bucket}`
-    : `https://${bucket}.s3.${region}.${domain}`;
+  return bucket.includes('.') ? `https://s3.${region}.${domain}/${bucket}` : `https://${bucket}.s3.${region}.${domain}`;
 }

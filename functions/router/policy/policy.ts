@@ -103,12 +103,8 @@ function memberReader(given: Readonly<Record<string, unknown>>, prefix: string, 
     whole: (name: string, min: number, max?: number) => number(name, min, max, true),
     onGpuUnavailable: (): OnGpuUnavailable | undefined => {
       const value = given.onGpuUnavailable;
-      if (value === undefined || value === 'fail') return value;
-      problems.push(
-        value === 'queue'
-          ? "onGpuUnavailable is 'queue', and this version has no queue yet: 'fail' is all there is."
-          : `onGpuUnavailable is ${shown(value)} and should be 'fail'.`,
-      );
+      if (value === undefined || value === 'fail' || value === 'queue') return value;
+      problems.push(`onGpuUnavailable is ${shown(value)} and should be 'queue' or 'fail'.`);
       return undefined;
     },
     refuseOthers: (known: readonly string[]) => {
