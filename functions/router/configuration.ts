@@ -1,4 +1,6 @@
 /** What the router is told by its environment. */
+
+import { parsePolicy, type RouterPolicy } from '../../lib/artifact/router-policy.js';
 import { ConfigurationError } from '../../lib/errors.js';
 import { bucketUrl } from '../aws/bucket-url.js';
 import { readCredentials } from '../aws/credentials.js';
@@ -8,7 +10,6 @@ import { SignedRequests } from '../aws/signed-requests.js';
 import { SigningTime } from '../aws/signing-time.js';
 import { JobService } from './jobs/job-service.js';
 import { Dispatcher } from './policy/dispatcher.js';
-import { parsePolicy, type RouterPolicy } from './policy/policy.js';
 import type { ServedModel } from './routes.js';
 import { LambdaTarget } from './targets/lambda.js';
 import { SageMakerTarget } from './targets/sagemaker.js';

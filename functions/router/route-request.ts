@@ -34,8 +34,7 @@ export async function routeRequest(
   context: InvocationContext | undefined,
 ): Promise<Routed> {
   const { policy, jobs } = router;
-  const remaining = context?.getRemainingTimeInMillis?.() ?? Number.POSITIVE_INFINITY;
-  const time = Math.max(0, Math.min(policy.timeout, remaining - TIME_TO_ANSWER_MS));
+  const time = Math.max(0, Math.min(policy.timeout, timeLeft(context)));
   const route = routeOf(request, router.model, jobs !== undefined);
   if (route.kind === 'job') {
     if (jobs === undefined) throw new TypeError('there are no jobs without a queue');
@@ -70,6 +69,12 @@ export async function routeRequest(
           note: { id: undefined, event: 'unavailable', isResubmitted: false },
         };
   return { isInference, decision, job, isJobExtraLoad: entry.isExtraLoad };
+}
+
+/** Unlimited where Lambda does not say, or the wall clock has jumped: who has no time left is no longer running. */
+function timeLeft(context: InvocationContext | undefined): number {
+  const remaining = context?.getRemainingTimeInMillis?.() ?? 0;
+  return remaining <= 0 ? Number.POSITIVE_INFINITY : remaining - TIME_TO_ANSWER_MS;
 }
 
 async function aboutJob(
