@@ -57,6 +57,7 @@ export class LoopbackFunction {
       memoryMiB,
       timeoutSeconds,
       environment,
+      invokes: [],
       objects: new Map(),
     };
     this.pool = this.newPool();
