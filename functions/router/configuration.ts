@@ -1,11 +1,12 @@
 /** What the router is told by its environment. */
+
+import { parsePolicy, type RouterPolicy } from '../../lib/artifact/router-policy.js';
 import { ConfigurationError } from '../../lib/errors.js';
 import { readCredentials } from '../aws/credentials.js';
 import { readEndpoint } from '../aws/endpoint.js';
 import { SignedPost } from '../aws/signed-post.js';
 import { SigningTime } from '../aws/signing-time.js';
 import { Dispatcher } from './policy/dispatcher.js';
-import { parsePolicy, type RouterPolicy } from './policy/policy.js';
 import type { ServedModel } from './routes.js';
 import { LambdaTarget } from './targets/lambda.js';
 import { SageMakerTarget } from './targets/sagemaker.js';
@@ -38,6 +39,7 @@ export function createRouter(environment: NodeJS.ProcessEnv): Router {
     MODEL_VARIABLE,
   ]);
   const policy = parsePolicy(environment[POLICY_VARIABLE]);
+  if (policy.onGpuUnavailable === 'queue') throw queueMissing();
   const credentials = readCredentials(environment, 'neither Lambda nor SageMaker can be asked');
   const time = new SigningTime();
   const post = (service: string, variable: string, host: string) =>
@@ -49,6 +51,14 @@ export function createRouter(environment: NodeJS.ProcessEnv): Router {
     lambda: new LambdaTarget({ post: post('lambda', 'LAMBDA', 'lambda'), functionName }),
     sagemaker: new SageMakerTarget({ post: post('sagemaker', 'SAGEMAKER_RUNTIME', 'runtime.sagemaker'), endpointName }),
   };
+}
+
+function queueMissing(): ConfigurationError {
+  return new ConfigurationError({
+    code: 'POLICY_INVALID',
+    message: "onGpuUnavailable is 'queue', and this version has no queue yet.",
+    advice: "Set it to 'fail', or leave it out.",
+  });
 }
 
 function required<const Names extends readonly string[]>(

@@ -1,10 +1,11 @@
 /** Sends requests to targets as the policy has it. One for an environment of the router: it remembers how the targets do. */
+
+import type { RouterPolicy } from '../../../lib/artifact/router-policy.js';
 import { CircuitBreaker, type CircuitState } from './circuit-breaker.js';
 import { type Clock, type RandomSource, systemClock } from './clock.js';
 import type { Decision, Demand } from './decision.js';
 import type { TargetName } from './outcome.js';
 import { type Breakers, place } from './placement.js';
-import type { RouterPolicy } from './policy.js';
 import { type Call, Race } from './race.js';
 import { secondsToWait } from './retry-after.js';
 import { RetryBudget } from './retry-budget.js';

@@ -1,8 +1,9 @@
 /** Which target a request is sent to first. */
+
+import type { RouterPolicy } from '../../../lib/artifact/router-policy.js';
 import type { CircuitBreaker, Permit } from './circuit-breaker.js';
 import type { Demand, FailureCause, PlacementReason } from './decision.js';
 import type { TargetName } from './outcome.js';
-import type { RouterPolicy } from './policy.js';
 import type { RetryBudget } from './retry-budget.js';
 
 export type Breakers = Readonly<Record<TargetName, CircuitBreaker>>;
