@@ -69,13 +69,12 @@ async function route(event: unknown, request: HttpRequest, context: InvocationCo
   const kind = kindOf(request, model);
   const body = kind === 'tensors' ? readInferBody(request) : undefined;
   const isInference = kind !== 'other';
-  const remaining = context?.getRemainingTimeInMillis?.();
   const demand: Demand = {
     targets: body === undefined ? 'lambda' : 'any',
     isInference,
     payloadBytes: payloadBytes(request.body),
     batch: body === undefined || policy.maxCpuBatch === undefined ? undefined : leadingDimension(body),
-    timeLeft: remaining === undefined ? undefined : remaining - TIME_TO_ANSWER_MS,
+    timeLeft: timeLeft(context),
   };
   const decision = await dispatcher.dispatch(demand, (target, signal) =>
     target === 'lambda'
@@ -88,6 +87,12 @@ async function route(event: unknown, request: HttpRequest, context: InvocationCo
       : sagemaker.invoke(required(body), signal),
   );
   return { isInference, decision };
+}
+
+/** Undefined where Lambda does not say, or the wall clock has jumped: who has no time left is no longer running. */
+function timeLeft(context: InvocationContext | undefined): number | undefined {
+  const remaining = context?.getRemainingTimeInMillis?.();
+  return remaining === undefined || remaining <= 0 ? undefined : remaining - TIME_TO_ANSWER_MS;
 }
 
 /** SageMaker is asked for what has a body of tensors. */
