@@ -6,13 +6,14 @@ import type { IncomingMessage } from 'node:http';
 import type { HttpAnswer } from './http-answer.js';
 import { LOCAL_CREDENTIALS } from './local-s3.js';
 
-/** Of a signature: whose it is, and for which service. https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html */
-const SIGNED = /^AWS4-HMAC-SHA256 Credential=(?<key>[^/]+)\/\d+\/[^/]+\/(?<service>[^/]+)\/aws4_request/;
+/** Of a signature, in a header or in the query: whose it is, and for which service. https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html */
+const SCOPE = /^(?:AWS4-HMAC-SHA256 Credential=)?(?<key>[^/]+)\/\d+\/[^/]+\/(?<service>[^/]+)\/aws4_request/;
 const CODE = 'ServiceUnavailable';
 
 /** The answer, or undefined for a request that is for none of them. */
-export function answerAbsentService({ headers }: IncomingMessage): HttpAnswer | undefined {
-  const { key, service } = SIGNED.exec(headers.authorization ?? '')?.groups ?? {};
+export function answerAbsentService({ headers, url = '/' }: IncomingMessage): HttpAnswer | undefined {
+  const presigned = new URLSearchParams(url.split('?')[1]).get('X-Amz-Credential');
+  const { key, service } = SCOPE.exec(headers.authorization ?? presigned ?? '')?.groups ?? {};
   if (service === undefined || key !== LOCAL_CREDENTIALS.AWS_ACCESS_KEY_ID) return undefined;
   const message = `There is no ${service} on this machine.`;
   if (service === 's3') {

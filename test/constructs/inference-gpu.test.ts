@@ -129,7 +129,11 @@ describe('gpu', () => {
   test('gives both functions behind a REST API the pages that may read answers', () => {
     const template = templateOf({ queue: true }, { apiType: 'rest', cors: { allowOrigins: ['https://example.com'] } });
     for (const { Environment } of functionsOf(template)) {
-      expect(Object(Environment).Variables.CDK_ONNX_CORS).toContain('https://example.com');
+      expect(JSON.parse(Object(Environment).Variables.CDK_ONNX_CORS)).toEqual({
+        allowOrigins: ['https://example.com'],
+        allowCredentials: false,
+        exposeHeaders: ['Location', 'Retry-After'],
+      });
     }
     const methods = propertiesOf(template, 'AWS::ApiGateway::Method').filter(
       ({ HttpMethod }) => HttpMethod !== 'OPTIONS',

@@ -90,6 +90,7 @@ describe('a router', () => {
       CDK_ONNX_GPU_ENDPOINT: router.gpuEndpoint?.endpointName,
       CDK_ONNX_GPU_QUEUE_ENDPOINT: router.gpuQueue?.endpointName,
       CDK_ONNX_GPU_QUEUE_BUCKET: { Ref: expect.stringMatching(/^QueueBucket/) },
+      CDK_ONNX_JOB_SECRET: { Ref: 'AWS::StackId' },
       CDK_ONNX_ROUTER_POLICY: '{"onGpuUnavailable":"queue"}',
     });
   });

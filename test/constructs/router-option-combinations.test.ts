@@ -178,7 +178,7 @@ const expectedStatements = ({ gpu, options }: ReturnType<typeof build>): object[
       : [
           allow('sagemaker:InvokeEndpointAsync', endpointArn('queue')),
           allow('s3:PutObject', objects('requests', 'jobs')),
-          allow('s3:GetObject', objects('jobs', 'results', 'failures')),
+          allow('s3:GetObject', objects('requests', 'jobs', 'results', 'failures')),
           ...(queueOptions.encryption === undefined
             ? []
             : [
