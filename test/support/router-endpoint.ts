@@ -43,7 +43,18 @@ export class RouterEndpoint {
     } = {},
   ) {}
 
-  static async start(artifact: ServedArtifact): Promise<RouterEndpoint> {
+  /** @param startGpu in place of the stand-in for Triton: something else behind SageMaker's InvokeEndpoint, as the endpoint `gpu` */
+  static async start(
+    artifact: ServedArtifact,
+    startGpu: (fault: FaultOf, queue: LoopbackQueue) => Promise<FaultyService> = (fault, queue) =>
+      startTritonOnSageMaker({
+        endpointName: 'gpu',
+        model: artifact.model,
+        signature: artifact.manifest.signature,
+        queue,
+        fault,
+      }),
+  ): Promise<RouterEndpoint> {
     const prepared = await prepareFunction();
     const predict = new LoopbackFunction({
       name: 'predict',
@@ -63,12 +74,10 @@ export class RouterEndpoint {
     const queue = await LoopbackQueue.open({ endpointName: 'gpu-queue', bucket: QUEUE_BUCKET, s3, ...served });
     endpoint.services.s3 = s3;
     endpoint.services.queue = queue;
-    endpoint.services.gpu = await startTritonOnSageMaker({
-      endpointName: 'gpu',
-      ...served,
+    endpoint.services.gpu = await startGpu(
+      (call) => (isAsynchronous(call.request) ? endpoint.queueFault?.(call) : endpoint.gpuFault?.(call)),
       queue,
-      fault: (call) => (isAsynchronous(call.request) ? endpoint.queueFault?.(call) : endpoint.gpuFault?.(call)),
-    });
+    );
     return endpoint;
   }
 

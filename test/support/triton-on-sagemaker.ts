@@ -31,7 +31,8 @@ export function isAsynchronous({ url }: IncomingMessage): boolean {
   return url?.endsWith('/async-invocations') ?? false;
 }
 
-const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size=';
+/** In front of the length of the document. */
+export const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size=';
 /** What the container calls the model and its version. */
 const MODEL = { modelName: 'model', modelVersion: '1' };
 
@@ -64,7 +65,7 @@ export async function startTritonOnSageMaker(options: TritonOptions): Promise<Fa
       if (options.queue !== undefined && isAsynchronous(request)) return await options.queue.take(request);
       const body = Buffer.concat(await request.toArray());
       if (request.method !== 'POST' || request.url !== path) {
-        return serviceError(400, 'ValidationError', { Message: 'Endpoint of account 000000000000 not found.' });
+        return unknownEndpoint();
       }
       const answer = await container.invoke(request.headers['content-type'] ?? '', body);
       return answer.status === 200 ? answer : modelError(answer.status, answer.body.toString());
@@ -127,6 +128,10 @@ export function modelError(status: number, message: string): ServiceAnswer {
     OriginalMessage: message,
     LogStreamArn: 'arn:aws:logs:eu-west-1:000000000000:log-group:/aws/sagemaker/Endpoints/gpu',
   });
+}
+
+export function unknownEndpoint(): ServiceAnswer {
+  return serviceError(400, 'ValidationError', { Message: 'Endpoint of account 000000000000 not found.' });
 }
 
 export function serviceError(status: number, type: string, members: Readonly<Record<string, unknown>>): ServiceAnswer {
