@@ -42,8 +42,8 @@ export interface FaultRunReport {
 }
 
 export interface MemorySample {
-  /** Bytes, after a garbage collection. */
-  readonly heapUsed: number;
+  /** Bytes after a garbage collection: the heap, and buffers outside of it. */
+  readonly held: number;
   readonly rss: number;
 }
 
@@ -152,7 +152,7 @@ interface Line {
   readonly function_request_id?: string;
   readonly ExtraLoad?: number;
   readonly pid?: number;
-  readonly heapUsed?: number;
+  readonly held?: number;
   readonly rss?: number;
 }
 
@@ -180,8 +180,8 @@ async function requestLines(router: LoopbackFunction, ids: ReadonlySet<string>):
 
 function memoryOf(router: LoopbackFunction): MemorySample[][] {
   const byProcess = new Map<number, MemorySample[]>();
-  for (const { message, pid = 0, heapUsed = 0, rss = 0 } of parsed(router)) {
-    if (message === 'memory') byProcess.set(pid, [...(byProcess.get(pid) ?? []), { heapUsed, rss }]);
+  for (const { message, pid = 0, held = 0, rss = 0 } of parsed(router)) {
+    if (message === 'memory') byProcess.set(pid, [...(byProcess.get(pid) ?? []), { held, rss }]);
   }
   return [...byProcess.values()];
 }

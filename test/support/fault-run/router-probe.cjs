@@ -45,6 +45,7 @@ function onEvent({ headers = {}, body = '' }) {
   if (events < nextSample || body.length > SMALL_BODY) return;
   nextSample = events + SAMPLE_EVERY;
   collectGarbage();
-  const { heapUsed, rss } = process.memoryUsage();
-  process.stdout.write(`${JSON.stringify({ message: 'memory', pid: process.pid, events, heapUsed, rss })}\n`);
+  const { heapUsed, external, rss } = process.memoryUsage();
+  const sample = { message: 'memory', pid: process.pid, events, held: heapUsed + external, rss };
+  process.stdout.write(`${JSON.stringify(sample)}\n`);
 }

@@ -1,0 +1,105 @@
+/** Twenty thousand requests while everything around the router fails. */
+import {
+  FAULT_RUN_POLICY,
+  type FaultRunReport,
+  type MemorySample,
+  runFaults,
+} from '../../test/support/fault-run/fault-run.js';
+import { median, type SuiteContext } from '../suite.js';
+import type { LambdaRuntime } from './lambda-runtime.js';
+
+const CASE = 'faults';
+const REQUESTS = 20_000;
+const SEED = 20_261_201;
+const ROUTERS = 10;
+/** Fewer than routers: what comes beyond is throttled. */
+const RESERVED_CONCURRENCY = 7;
+const GRACE_MS = 1_000;
+/** Each fault happens at least so often. */
+const MIN_INJECTED = 40;
+
+/** What the plan can bring about; a fault that never happened has shown nothing. */
+const CAUSES = [
+  ...['throttled', 'throttled by reserved concurrency', 'service exception', 'function not ready', 'function error'],
+  ...['event refused as too large', 'no result of HTTP', 'slow'],
+].map((name) => `Lambda: ${name}`);
+const GPU_CAUSES = [
+  ...['cold: model not ready', 'cold: slow', 'service unavailable', 'internal failure', 'model error 400'],
+  ...['model error 500', 'queue full', 'body too large'],
+].map((name) => `GPU: ${name}`);
+const BROKEN = [
+  ...['connection reset', 'lost acknowledgement', 'half-written body', 'body cut short', 'silence'],
+  ...['stuck within the body', 'slow body'],
+].flatMap((name) => [`Lambda: ${name}`, `GPU: ${name}`]);
+const ENDS = ['signal SIGKILL', 'exit code 1', 'signal SIGABRT', 'ended at its timeout'].map(
+  (end) => `process: ${end}`,
+);
+const EXPECTED = [...CAUSES, ...GPU_CAUSES, ...BROKEN, ...ENDS, 'Lambda: signature of another time'];
+
+export async function faults({ row, bar, note }: SuiteContext, runtime: LambdaRuntime): Promise<void> {
+  const report = await runFaults({
+    ...{ requests: REQUESTS, seed: SEED, routers: ROUTERS, reservedConcurrency: RESERVED_CONCURRENCY },
+    grace: GRACE_MS,
+    runtime: (heapMiB) => runtime.command({ heapMiB }),
+    onProgress: (done) => note(`${done} requests`),
+  });
+  for (const violation of report.violations.slice(0, 20)) note(violation);
+  const count = (subject: string, metric: string, value: number, unit = 'requests') =>
+    row({ case: CASE, subject, metric, value, unit });
+  for (const [answer, times] of sorted(report.answers)) count('answer', answer, times);
+  for (const [cause, times] of sorted(report.injected)) count('fault', cause, times, 'times');
+  count('fault', 'clock jumps', report.clockJumps, 'times');
+  count('router', 'executed twice', report.extraLoad);
+  count('router', 'executions of the model', report.executions, 'times');
+  count('router', 'longest answer', report.slowestMs, 'ms');
+  count('router', 'whole run', report.seconds, 's');
+  const answers = [...report.answers.values()].reduce((sum, times) => sum + times, 0);
+  bar(`of ${REQUESTS} requests, answers`, answers, { min: REQUESTS });
+  bar(
+    `requests without exactly one prediction, job or well-formed refusal within ${FAULT_RUN_POLICY.timeout + GRACE_MS} ms`,
+    report.violations.length,
+    { max: 0 },
+  );
+  const rarest = EXPECTED.map((cause) => ({ cause, times: report.injected.get(cause) ?? 0 })).sort(
+    (one, other) => one.times - other.times,
+  )[0];
+  bar(`times that the rarest fault happened (${rarest?.cause})`, rarest?.times ?? 0, { min: MIN_INJECTED });
+  bar('requests executed twice / requests', report.extraLoad / REQUESTS, { max: 0.1 });
+  bar('executions beyond requests and those paid for', report.executions - REQUESTS - report.extraLoad, { max: 0 });
+  memory({ row, bar }, report);
+}
+
+function sorted(counts: ReadonlyMap<string, number>): [string, number][] {
+  return [...counts].sort(([one], [other]) => one.localeCompare(other));
+}
+
+/** Of the environment that grew most; the first quarter is for what is loaded once. */
+function memory({ row, bar }: Pick<SuiteContext, 'row' | 'bar'>, { memory: environments }: FaultRunReport): void {
+  const quartersOf = (field: keyof MemorySample) =>
+    environments
+      .map((samples) => quarters(samples, field))
+      .filter(({ length }) => length === 4)
+      .sort((one, other) => ratio(other) - ratio(one))[0] ?? [];
+  const worst = { held: quartersOf('held'), rss: quartersOf('rss') };
+  for (const [metric, values] of Object.entries(worst)) {
+    for (const [index, value] of values.entries()) {
+      row({ case: CASE, subject: `router, quarter ${index + 1}`, metric, value, unit: 'bytes' });
+    }
+  }
+  // What the process has of the system also depends on which bodies it has just had.
+  const growth = worst.held.length === 4 ? ratio(worst.held) : null;
+  bar('memory that the router holds in the last quarter / in the second', growth, { max: 1.1 });
+}
+
+function ratio([, second = Number.NaN, , last = Number.NaN]: readonly number[]): number {
+  return last / second;
+}
+
+/** Medians of each; none for an environment with too few samples. */
+function quarters(samples: readonly MemorySample[], field: keyof MemorySample): number[] {
+  const size = Math.floor(samples.length / 4);
+  if (size < 3) return [];
+  return [0, 1, 2, 3].map((quarter) =>
+    median(samples.slice(quarter * size, (quarter + 1) * size).map((sample) => sample[field])),
+  );
+}
