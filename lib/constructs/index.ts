@@ -41,6 +41,11 @@ export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
 export type { Problem } from './problems.js';
+export type {
+  ProvisionedConcurrency,
+  ProvisionedConcurrencyScaling,
+  ProvisionedConcurrencySchedule,
+} from './provisioned-concurrency.js';
 export { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 export type { RestOnlyOptions } from './rest-api-options.js';
 export type { TelemetryOptions } from './telemetry.js';

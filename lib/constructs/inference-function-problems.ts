@@ -5,6 +5,7 @@ import { environmentProblems } from './environment-problems.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
+import { provisionedConcurrencyProblems } from './provisioned-concurrency.js';
 import { telemetryProblems } from './telemetry.js';
 import { vpcProblems } from './vpc-problems.js';
 
@@ -28,6 +29,7 @@ export function functionProblems(
       reservedConcurrentExecutions,
       RESERVED_CONCURRENCY,
     ),
+    ...provisionedConcurrencyProblems(props.provisionedConcurrency, { reservedConcurrentExecutions }),
     ...checkWholeNumber('KEEP_VERSIONS_INVALID', 'keepVersions', props.keepVersions, KEEP_VERSIONS),
     ...logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
       {

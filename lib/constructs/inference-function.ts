@@ -29,6 +29,7 @@ import { ModelLayer } from './model-layer.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
+import { type ProvisionedConcurrencyScaling, scaleProvisionedConcurrency } from './provisioned-concurrency.js';
 import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
 import { VersionRetention } from './version-retention.js';
 
@@ -66,6 +67,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly modelLayer: ModelLayer;
   /** The layer with onnxruntime. */
   readonly runtimeLayer: OnnxRuntimeLayer;
+  /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
+  readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
   readonly versionRetention: VersionRetention | undefined;
   /** Its routes have this name. */
@@ -151,6 +154,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
+    this.provisionedConcurrencyScaling =
+      props.provisionedConcurrency && scaleProvisionedConcurrency(this, this.alias, props.provisionedConcurrency);
     this.versionRetention = this.retainVersions(props.keepVersions);
   }
 
