@@ -31,10 +31,20 @@ const BROKEN = [
   ...['connection reset', 'lost acknowledgement', 'half-written body', 'body cut short', 'silence'],
   ...['stuck within the body', 'slow body'],
 ].flatMap((name) => [`Lambda: ${name}`, `GPU: ${name}`]);
+const QUEUE_CAUSES = [
+  ...['lost acknowledgement', 'half-written body', 'connection reset', 'internal failure', 'throttled'],
+  'service unavailable',
+].map((name) => `queue: ${name}`);
+const STORAGE_CAUSES = ['lost acknowledgement', 'connection reset', 'slow down', 'silence'].map(
+  (name) => `S3: ${name}`,
+);
 const ENDS = ['signal SIGKILL', 'exit code 1', 'signal SIGABRT', 'ended at its timeout'].map(
   (end) => `process: ${end}`,
 );
-const EXPECTED = [...CAUSES, ...GPU_CAUSES, ...BROKEN, ...ENDS, 'Lambda: signature of another time'];
+const EXPECTED = [
+  ...[...CAUSES, ...GPU_CAUSES, ...BROKEN, ...QUEUE_CAUSES, ...STORAGE_CAUSES, ...ENDS],
+  'Lambda: signature of another time',
+];
 
 export async function faults({ row, bar, note }: SuiteContext, runtime: LambdaRuntime): Promise<void> {
   const report = await runFaults({
@@ -51,6 +61,11 @@ export async function faults({ row, bar, note }: SuiteContext, runtime: LambdaRu
   count('fault', 'clock jumps', report.clockJumps, 'times');
   count('router', 'executed twice', report.extraLoad);
   count('router', 'executions of the model', report.executions, 'times');
+  const { jobs } = report;
+  count('jobs', 'by key', jobs.jobs, 'jobs');
+  count('jobs', '202 that named one', jobs.answers);
+  count('jobs', 'submitted', jobs.submissions, 'times');
+  count('jobs', 'submitted again after a loss', jobs.resubmissions, 'times');
   count('router', 'longest answer', report.slowestMs, 'ms');
   count('router', 'whole run', report.seconds, 's');
   const answers = [...report.answers.values()].reduce((sum, times) => sum + times, 0);
@@ -65,7 +80,11 @@ export async function faults({ row, bar, note }: SuiteContext, runtime: LambdaRu
   )[0];
   bar(`times that the rarest fault happened (${rarest?.cause})`, rarest?.times ?? 0, { min: MIN_INJECTED });
   bar('requests executed twice / requests', report.extraLoad / REQUESTS, { max: 0.1 });
-  bar('executions beyond requests and those paid for', report.executions - REQUESTS - report.extraLoad, { max: 0 });
+  const paidFor = report.extraLoad + jobs.resubmissions;
+  bar('executions beyond requests and those paid for', report.executions - REQUESTS - paidFor, { max: 0 });
+  // That each has its prediction is among the violations.
+  bar('jobs with a prediction', jobs.jobs, { min: MIN_INJECTED });
+  bar('jobs submitted again although nothing was lost', jobs.resubmittedWithoutLoss, { max: 0 });
   memory({ row, bar }, report);
 }
 

@@ -1,4 +1,4 @@
-/** Hundreds of requests through the real bundles while both targets fail at random: one right answer or one well-formed refusal for each. */
+/** Hundreds of requests through the real bundles while both targets fail at random: one right answer, one job or one well-formed refusal for each. */
 import { randomInt } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { runFaults } from '../../support/fault-run/fault-run.js';
@@ -10,7 +10,7 @@ const SEED = process.env.FAULTS_SEED === 'random' ? randomInt(2 ** 31) : 11;
 /** The deadline is the router's; this process shares a busy machine with it. */
 const GRACE_MS = 20_000;
 
-it(`each of ${REQUESTS} requests gets one answer in its time, right or well-formed (seed ${SEED})`, async () => {
+it(`each of ${REQUESTS} requests gets one answer in its time: a right prediction, a job that has one, or a refusal that says why (seed ${SEED})`, async () => {
   const report = await runFaults({
     requests: REQUESTS,
     seed: SEED,
@@ -23,9 +23,17 @@ it(`each of ${REQUESTS} requests gets one answer in its time, right or well-form
   expect(answers).toBe(REQUESTS);
   // Each environment of the router rounds up.
   expect(report.extraLoad).toBeLessThanOrEqual(Math.ceil(REQUESTS / 10) + ROUTERS);
-  expect(report.executions).toBeLessThanOrEqual(REQUESTS + report.extraLoad);
-  // The faults did their work: answers came from both, by choice and by need, and some requests were refused.
-  for (const what of ['200 lambda: primary', '200 sagemaker: batch-too-large', '200 sagemaker: connection', '503']) {
+  expect(report.executions).toBeLessThanOrEqual(REQUESTS + report.extraLoad + report.jobs.resubmissions);
+  expect(report.jobs).toMatchObject({ resubmittedWithoutLoss: 0 });
+  expect(report.jobs.submissions - report.jobs.resubmissions).toBeGreaterThanOrEqual(report.jobs.jobs);
+  // The faults did their work: answers came from both, by choice and by need, some became jobs, and some were refused.
+  for (const what of [
+    '200 lambda: primary',
+    '200 sagemaker: batch-too-large',
+    '200 sagemaker: connection',
+    '202',
+    '503',
+  ]) {
     expect([...report.answers.keys()].filter((each) => each.startsWith(what))).not.toEqual([]);
   }
   expect([...report.injected.keys()].filter((what) => what.startsWith('process: '))).not.toEqual([]);
