@@ -2,7 +2,7 @@
 const rooms = {
   'lib/errors': [],
   'lib/artifact': ['lib/errors'],
-  'lib/cost': ['lib/artifact/manifest'],
+  'lib/cost': ['lib/errors', 'lib/artifact/manifest'],
   'lib/protocol': ['lib/errors', 'lib/artifact/manifest', 'lib/artifact/task'],
   'lib/tasks': ['lib/errors', 'lib/artifact/manifest', 'lib/artifact/task'],
   'lib/compiler/formats': ['lib/errors'],
@@ -72,7 +72,7 @@ const rooms = {
   'lib/compiler/optimize': ['lib/errors', 'lib/artifact', 'lib/compiler'],
   'lib/compiler/convert': ['lib/errors', 'lib/artifact', 'lib/compiler'],
   'lib/compiler/build': ['lib/errors', 'lib/artifact', 'lib/compiler'],
-  'lib/constructs': ['lib/errors', 'lib/artifact'],
+  'lib/constructs': ['lib/errors', 'lib/artifact', 'lib/cost'],
   'lib/local': ['lib/errors', 'lib/artifact', 'lib/protocol'],
   'lib/cli': ['lib/errors', 'lib/artifact', 'lib/compiler', 'lib/cost', 'lib/local', 'lib/protocol'],
   'lib/index': ['lib/errors', 'lib/artifact', 'lib/constructs'],

@@ -1,5 +1,6 @@
 /** What our function takes of billed time at three memory sizes, and what that costs. */
-import { invocationCost, LAMBDA_PRICES } from '../../lib/cost/lambda-prices.js';
+import { invocationCost } from '../../lib/cost/invocation-cost.js';
+import { PRICES } from '../../lib/cost/prices.js';
 import { HOST_ARCHITECTURE } from '../../test/support/predict-function.js';
 import { median, type SuiteContext } from '../suite.js';
 import type { ComparisonOptions } from './compare-peers.js';
@@ -39,7 +40,7 @@ export async function whatPeoplePay({ row }: SuiteContext, options: ComparisonOp
         ['a million warm', cost(run), 'USD'],
         ['a million cold', cost(init + first), 'USD'],
       ];
-      const note = `${LAMBDA_PRICES.region}, ${HOST_ARCHITECTURE}, ${LAMBDA_PRICES.date}`;
+      const note = `${PRICES.region}, ${HOST_ARCHITECTURE}, ${PRICES.date}`;
       for (const [metric, value, unit] of rows) {
         const said = unit === 'USD' ? { note } : {};
         row({ case: `${model.name}, cost`, subject: `ours at ${memorySize} MB`, metric, value, unit, ...said });

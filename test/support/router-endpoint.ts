@@ -30,7 +30,17 @@ export class RouterEndpoint {
     private readonly services: { lambda?: FaultyService; gpu?: FaultyService } = {},
   ) {}
 
-  static async start(artifact: ServedArtifact): Promise<RouterEndpoint> {
+  /** @param startGpu in place of the stand-in for Triton: something else behind SageMaker's InvokeEndpoint, as the endpoint `gpu` */
+  static async start(
+    artifact: ServedArtifact,
+    startGpu: (fault: FaultOf) => Promise<FaultyService> = (fault) =>
+      startTritonOnSageMaker({
+        endpointName: 'gpu',
+        model: artifact.model,
+        signature: artifact.manifest.signature,
+        fault,
+      }),
+  ): Promise<RouterEndpoint> {
     const prepared = await prepareFunction();
     const predict = new LoopbackFunction({
       name: 'predict',
@@ -40,12 +50,7 @@ export class RouterEndpoint {
     });
     const endpoint = new RouterEndpoint(artifact, prepared, predict);
     endpoint.services.lambda = await startInvokeApi(predict, (call) => endpoint.lambdaFault?.(call));
-    endpoint.services.gpu = await startTritonOnSageMaker({
-      endpointName: 'gpu',
-      model: artifact.model,
-      signature: artifact.manifest.signature,
-      fault: (call) => endpoint.gpuFault?.(call),
-    });
+    endpoint.services.gpu = await startGpu((call) => endpoint.gpuFault?.(call));
     return endpoint;
   }
 

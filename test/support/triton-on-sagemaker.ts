@@ -24,7 +24,8 @@ export interface TritonOptions {
   readonly fault?: FaultyServiceOptions['fault'];
 }
 
-const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size=';
+/** In front of the length of the document. */
+export const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-header-size=';
 /** What the container calls the model and its version. */
 const MODEL = { modelName: 'model', modelVersion: '1' };
 
@@ -36,7 +37,7 @@ export async function startTritonOnSageMaker(options: TritonOptions): Promise<Fa
     answer: async (request) => {
       const body = Buffer.concat(await request.toArray());
       if (request.method !== 'POST' || request.url !== path) {
-        return serviceError(400, 'ValidationError', { Message: 'Endpoint of account 000000000000 not found.' });
+        return unknownEndpoint();
       }
       return await infer(request, body, session, options.signature);
     },
@@ -98,6 +99,10 @@ export function modelError(status: number, message: string): ServiceAnswer {
     OriginalMessage: message,
     LogStreamArn: 'arn:aws:logs:eu-west-1:000000000000:log-group:/aws/sagemaker/Endpoints/gpu',
   });
+}
+
+export function unknownEndpoint(): ServiceAnswer {
+  return serviceError(400, 'ValidationError', { Message: 'Endpoint of account 000000000000 not found.' });
 }
 
 function serviceError(status: number, type: string, members: Readonly<Record<string, unknown>>): ServiceAnswer {

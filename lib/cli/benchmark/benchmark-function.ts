@@ -3,7 +3,8 @@ import type { Architecture, Signature } from '../../artifact/manifest.js';
 import { type Percentiles, percentiles } from '../../compiler/comparison/timing.js';
 import { openDataSet } from '../../compiler/data/open-data-set.js';
 import { sampleInputs } from '../../compiler/runtime/sample-inputs.js';
-import { invocationCost, LAMBDA_PRICES } from '../../cost/lambda-prices.js';
+import { invocationCost } from '../../cost/invocation-cost.js';
+import { PRICES } from '../../cost/prices.js';
 import { ConfigurationError, RuntimeError } from '../../errors.js';
 import { fromV2DataType } from '../../protocol/data-types.js';
 import type { NamedTensor } from '../../protocol/tensor.js';
@@ -98,8 +99,8 @@ export async function benchmarkFunction(options: BenchmarkFunctionOptions): Prom
       cost: {
         warm: costOf(warm, architecture, memorySize),
         cold: costOf(cold, architecture, memorySize),
-        region: LAMBDA_PRICES.region,
-        date: LAMBDA_PRICES.date,
+        region: PRICES.region,
+        date: PRICES.date,
       },
     };
   } finally {

@@ -10,7 +10,7 @@ import {
 import { mockClient } from 'aws-sdk-client-mock';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { benchmarkFunction } from '../../../lib/cli/benchmark/benchmark-function.js';
-import { invocationCost } from '../../../lib/cost/lambda-prices.js';
+import { invocationCost } from '../../../lib/cost/invocation-cost.js';
 import { refusalOf } from '../../support/refusal.js';
 import { type ServedEndpoint, serveEndpoint } from '../../support/served-endpoint.js';
 import { runCommand } from '../run-command.js';
