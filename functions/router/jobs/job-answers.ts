@@ -89,8 +89,7 @@ function jobDocument({ id, record, expires }: StoredJob, location: string) {
 
 /** 503, where neither a target nor the queue did. @param before what had failed until then */
 export function unavailableResponse({ step, code, retryAfterSeconds }: Unavailable, before?: string): HttpResponse {
-  const what = step === 'storage' ? 'S3 did not store the job' : 'SageMaker did not take the job';
-  const error = `${before === undefined ? '' : `${before} `}${what} (${code}).`;
+  const error = `${before === undefined ? '' : `${before} `}${UNAVAILABLE[step]} (${code}).`;
   return jsonResponse(
     503,
     {
@@ -101,6 +100,12 @@ export function unavailableResponse({ step, code, retryAfterSeconds }: Unavailab
     { 'retry-after': String(retryAfterSeconds ?? STORAGE_RETRY_SECONDS) },
   );
 }
+
+const UNAVAILABLE: Readonly<Record<Unavailable['step'], string>> = {
+  storage: 'S3 did not store the job',
+  submission: 'SageMaker did not take the job',
+  lookup: 'S3 did not say what has become of the job',
+};
 
 export const QUEUE_UNAVAILABLE = 'QUEUE_UNAVAILABLE';
 /** Why an upload becomes a job: the caller wants it so. */

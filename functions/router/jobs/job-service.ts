@@ -87,14 +87,14 @@ export class JobService {
     const note: JobNote = { id, event: 'asked', isResubmitted };
     const result = await resultOf(job, this.options.bucket, signal);
     if (result.kind === 'gone') throw jobExpired();
-    if (result.kind === 'failed') return unavailable({ ...STORAGE_UNAVAILABLE, code: result.code }, id);
+    if (result.kind === 'failed') return unavailable({ ...LOOKUP_FAILED, code: result.code }, id);
     return { response: resultResponse(job, this.locationOf(request, id), result), note };
   }
 
   private async find(id: string, signal: AbortSignal): Promise<{ kind: 'job'; job: StoredJob } | Unavailable> {
     if (!isJobId(id)) throw jobUnknown();
     const read = await this.store.read(id, signal);
-    if (read.kind === 'failed') return { ...STORAGE_UNAVAILABLE, code: read.code };
+    if (read.kind === 'failed') return { ...LOOKUP_FAILED, code: read.code };
     if (read.kind === 'unknown' || read.job.record.model !== this.options.model) throw jobUnknown();
     if (read.job.facts?.isExpired === true) throw jobExpired();
     return read;
@@ -113,7 +113,7 @@ export class JobService {
 
 export type Queued = Extract<QueueOutcome, { kind: 'queued' }>;
 
-const STORAGE_UNAVAILABLE = { kind: 'unavailable', step: 'storage', retryAfterSeconds: undefined } as const;
+const LOOKUP_FAILED = { kind: 'unavailable', step: 'lookup', retryAfterSeconds: undefined } as const;
 
 function unavailable(outcome: Unavailable, id: string | undefined): JobAnswer {
   return { response: unavailableResponse(outcome), note: { id, event: 'unavailable', isResubmitted: false } };
