@@ -26,7 +26,7 @@ export interface JobReport {
 
 /** Longer than a submission's lease (functions/router/jobs/job-queue.ts), and less than what a clock may be wrong. */
 const LATER_MS = 60_000;
-const MAX_LOOKS = 5;
+const MAX_LOOKS = 20;
 
 /** @param router asked for each job by as many callers as it has environments */
 export async function followJobs(
