@@ -12,8 +12,6 @@ const QUEUE_BUCKET = 'gpu-queue-bucket';
 
 type FaultOf = (call: SeenCall) => ServiceFault | undefined;
 
-type StartGpu = (fault: FaultOf) => Promise<FaultyService>;
-
 export interface RouterOptions {
   /** What differs from the default. */
   readonly policy?: object;
@@ -46,7 +44,17 @@ export class RouterEndpoint {
   ) {}
 
   /** @param startGpu in place of the stand-in for Triton: something else behind SageMaker's InvokeEndpoint, as the endpoint `gpu` */
-  static async start(artifact: ServedArtifact, startGpu?: StartGpu): Promise<RouterEndpoint> {
+  static async start(
+    artifact: ServedArtifact,
+    startGpu: (fault: FaultOf, queue: LoopbackQueue) => Promise<FaultyService> = (fault, queue) =>
+      startTritonOnSageMaker({
+        endpointName: 'gpu',
+        model: artifact.model,
+        signature: artifact.manifest.signature,
+        queue,
+        fault,
+      }),
+  ): Promise<RouterEndpoint> {
     const prepared = await prepareFunction();
     const predict = new LoopbackFunction({
       name: 'predict',
@@ -66,11 +74,10 @@ export class RouterEndpoint {
     const queue = await LoopbackQueue.open({ endpointName: 'gpu-queue', bucket: QUEUE_BUCKET, s3, ...served });
     endpoint.services.s3 = s3;
     endpoint.services.queue = queue;
-    const fault: FaultOf = (call) =>
-      isAsynchronous(call.request) ? endpoint.queueFault?.(call) : endpoint.gpuFault?.(call);
-    endpoint.services.gpu = await (startGpu === undefined
-      ? startTritonOnSageMaker({ endpointName: 'gpu', ...served, queue, fault })
-      : startGpu(fault));
+    endpoint.services.gpu = await startGpu(
+      (call) => (isAsynchronous(call.request) ? endpoint.queueFault?.(call) : endpoint.gpuFault?.(call)),
+      queue,
+    );
     return endpoint;
   }
 

@@ -23,13 +23,14 @@ export function queuedResponse(job: StoredJob, location: string, reason: string)
 export interface Upload {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** How long it has to be: Content-Length, which clients write themselves. */
+  readonly bytes: number;
   readonly expiresInSeconds: number;
 }
 
 /** 201 with where the caller puts his request, and with which headers. */
 export function uploadResponse(job: StoredJob, location: string, upload: Upload): HttpResponse {
-  const { url, headers, expiresInSeconds } = upload;
-  const document = { ...jobDocument(job, location), upload: { method: 'PUT', url, headers, expiresInSeconds } };
+  const document = { ...jobDocument(job, location), upload: { method: 'PUT', ...upload } };
   return jsonResponse(201, document, { location, 'cache-control': 'no-store' });
 }
 
