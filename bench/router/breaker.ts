@@ -44,13 +44,13 @@ export async function breaker({ row, bar }: SuiteContext, runtime: LambdaRuntime
     const opening = await phase({ isOver: ({ result }) => result.headers['x-cdk-onnx-reason'] === 'circuit-open' });
     figure('failures until it opened', opening.lambda, 'calls');
     bar('calls of a failing Lambda until the circuit is open', opening.lambda, { max: BREAKER.failures });
-    bar('requests meanwhile that the GPU did not answer', opening.unanswered, { max: 0 });
+    bar('requests without a prediction while it opens', opening.unanswered, { max: 0 });
 
     const ill = await phase({ milliseconds: ILL_MS });
     figure(`probes in ${ILL_MS / 1000} s`, ill.lambda, 'calls');
     bar('probes of a failing Lambda', ill.lambda, { min: 1 });
     bar('probes of a failing Lambda, at most', ill.lambda, { max: mostProbes(ILL_MS) });
-    bar('requests meanwhile that the GPU did not answer', ill.unanswered, { max: 0 });
+    bar('requests without a prediction while it is open', ill.unanswered, { max: 0 });
 
     lambdaFault = undefined;
     const healing = await phase({ isOver: ({ result }) => result.headers['x-cdk-onnx-computed-by'] === 'lambda' });

@@ -92,33 +92,41 @@ function sorted(counts: ReadonlyMap<string, number>): [string, number][] {
   return [...counts].sort(([one], [other]) => one.localeCompare(other));
 }
 
-/** Of the environment that grew most; the first quarter is for what is loaded once. */
+/**
+ * Of the environment that grew most; the first quarter is for what is loaded once. The least that is held in a quarter: between two
+ * events a process also has what the last large body left in its buffers.
+ */
 function memory({ row, bar }: Pick<SuiteContext, 'row' | 'bar'>, { memory: environments }: FaultRunReport): void {
-  const quartersOf = (field: keyof MemorySample) =>
-    environments
-      .map((samples) => quarters(samples, field))
-      .filter(({ length }) => length === 4)
-      .sort((one, other) => ratio(other) - ratio(one))[0] ?? [];
-  const worst = { held: quartersOf('held'), rss: quartersOf('rss') };
-  for (const [metric, values] of Object.entries(worst)) {
+  const least = worst(environments, (samples) => Math.min(...samples.map(({ held }) => held)));
+  const resident = worst(environments, (samples) => median(samples.map(({ rss }) => rss)));
+  for (const [metric, values] of [
+    ['least held', least],
+    ['median resident', resident],
+  ] as const) {
     for (const [index, value] of values.entries()) {
       row({ case: CASE, subject: `router, quarter ${index + 1}`, metric, value, unit: 'bytes' });
     }
   }
-  // What the process has of the system also depends on which bodies it has just had.
-  const growth = worst.held.length === 4 ? ratio(worst.held) : null;
+  const growth = least.length === 4 ? ratio(least) : null;
   bar('memory that the router holds in the last quarter / in the second', growth, { max: 1.1 });
 }
 
-function ratio([, second = Number.NaN, , last = Number.NaN]: readonly number[]): number {
-  return last / second;
+/** By quarter, of the environment that grew most. */
+function worst(
+  environments: readonly (readonly MemorySample[])[],
+  figure: (samples: readonly MemorySample[]) => number,
+): readonly number[] {
+  const quarters = environments.flatMap((samples) => {
+    const size = Math.floor(samples.length / 4);
+    if (size < MIN_SAMPLES) return [];
+    return [[0, 1, 2, 3].map((quarter) => figure(samples.slice(quarter * size, (quarter + 1) * size)))];
+  });
+  return quarters.sort((one, other) => ratio(other) - ratio(one))[0] ?? [];
 }
 
-/** Medians of each; none for an environment with too few samples. */
-function quarters(samples: readonly MemorySample[], field: keyof MemorySample): number[] {
-  const size = Math.floor(samples.length / 4);
-  if (size < 3) return [];
-  return [0, 1, 2, 3].map((quarter) =>
-    median(samples.slice(quarter * size, (quarter + 1) * size).map((sample) => sample[field])),
-  );
+/** Of a quarter. */
+const MIN_SAMPLES = 5;
+
+function ratio([, second = Number.NaN, , last = Number.NaN]: readonly number[]): number {
+  return last / second;
 }

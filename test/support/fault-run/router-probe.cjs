@@ -6,7 +6,7 @@
 const { runInNewContext } = require('node:vm');
 const { setFlagsFromString } = require('node:v8');
 
-const SAMPLE_EVERY = 100;
+const SAMPLE_EVERY = 40;
 /** While an event is looked at, it is in memory too. */
 const SMALL_BODY = 10_000;
 setFlagsFromString('--expose-gc');
