@@ -4,6 +4,7 @@ import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
+import { IdleCost } from './idle-cost.js';
 import { InferenceApi } from './inference-api.js';
 import { type InferenceApiOptions, splitApiOptions } from './inference-api-options.js';
 import { apiProblems, modelNameProblems } from './inference-api-problems.js';
@@ -54,6 +55,7 @@ export class InferenceEndpoint extends Construct {
       ...functionProblems(props),
       ...apiProblems(props),
     ]);
+    IdleCost.gatherAt(this);
     this.functions = this.functionsByModel;
     this.functionOptions = functionOptions;
     this.functionsScope = new Construct(this, 'Models');
