@@ -28,9 +28,11 @@ function isTexts(headers: unknown): boolean {
 
 export function fromHttpApiEvent(event: APIGatewayProxyEventV2): HttpRequest {
   const { rawPath, headers, body, isBase64Encoded, requestContext } = event;
+  const path = withoutStage(rawPath, requestContext.stage);
   return {
     method: requestContext.http.method,
-    path: withoutStage(rawPath, requestContext.stage),
+    path,
+    basePath: rawPath.slice(0, rawPath.length - path.length),
     headers,
     body: { content: body ?? '', isBase64: isBase64Encoded === true },
     ...arrival(requestContext.requestId, requestContext.timeEpoch),

@@ -5,6 +5,8 @@ export interface HttpRequest {
   readonly method: string;
   /** Without the query string and the stage. */
   readonly path: string;
+  /** What the caller has in front of it: the stage, or what a custom domain maps to the API. Empty, or with a slash in front. */
+  readonly basePath: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** As API Gateway hands it over: the text, or base64 of the bytes. */

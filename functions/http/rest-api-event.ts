@@ -23,9 +23,12 @@ export function isRestApiEvent(event: unknown): event is APIGatewayProxyEvent {
 
 export function fromRestApiEvent(event: APIGatewayProxyEvent): HttpRequest {
   const { httpMethod, body, isBase64Encoded, requestContext } = event;
+  const path = withoutBasePath(event);
+  const whole: unknown = requestContext.path;
   return {
     method: httpMethod,
-    path: withoutBasePath(event),
+    path,
+    basePath: typeof whole === 'string' && whole.endsWith(path) ? whole.slice(0, whole.length - path.length) : '',
     headers: lowerCaseHeaders(event),
     body: { content: body ?? '', isBase64: isBase64Encoded === true },
     ...arrival(requestContext.requestId, requestContext.requestTimeEpoch),

@@ -53,13 +53,20 @@ export function failureCode(cause: FailureCause): string {
   return FAILURES[cause].code;
 }
 
-/** 503, with what failed and when to come back. */
-export function failureResponse({ cause, retryAfterSeconds, attempts }: Ended<'failed'>): HttpResponse {
-  const { code, message, advice } = FAILURES[cause];
+/** What failed, in a sentence or two. */
+export function failureMessage({ cause, attempts }: Ended<'failed'>): string {
+  const { message } = FAILURES[cause];
   const ends = attempts.map(describe).join('; ');
+  return ends === '' ? message : `${message} ${ends}.`;
+}
+
+/** 503, with what failed and when to come back. */
+export function failureResponse(decision: Ended<'failed'>): HttpResponse {
+  const { cause, retryAfterSeconds } = decision;
+  const { code, advice } = FAILURES[cause];
   return jsonResponse(
     503,
-    { error: ends === '' ? message : `${message} ${ends}.`, code, advice },
+    { error: failureMessage(decision), code, advice },
     { 'retry-after': String(retryAfterSeconds), [REASON_HEADER]: cause },
   );
 }

@@ -5,22 +5,16 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { withCorsHeaders } from '../http/cors.js';
 import { errorCode, errorResponse } from '../http/error-response.js';
-import type { HttpRequest, HttpResponse } from '../http/http.js';
+import type { HttpResponse } from '../http/http.js';
 import { toHttpApiResult } from '../http/http-api-event.js';
-import { readInferBody, type UndecodedInferBody } from '../http/infer-body.js';
 import type { InvocationContext } from '../http/invocation-context.js';
 import { readEvent } from '../http/read-event.js';
 import { MAX_RESULT_BYTES, resultBytes } from '../http/result-size.js';
 import { errorDetails, log } from '../log/log.js';
 import { createRouter, MODEL_VARIABLE, type Router } from './configuration.js';
 import { computedBy, failureResponse, rejectionResponse } from './decided-response.js';
-import { leadingDimension, payloadBytes } from './infer-size.js';
-import { type Routed, RouterObservation } from './observation.js';
-import type { Demand } from './policy/decision.js';
-import { kindOf } from './routes.js';
-
-/** What is left of the router's own time when an answer is decided, to write it down. */
-const TIME_TO_ANSWER_MS = 500;
+import { RouterObservation } from './observation.js';
+import { type Routed, routeRequest } from './route-request.js';
 
 let router: Router | undefined;
 let isColdStart = process.env.AWS_LAMBDA_INITIALIZATION_TYPE === 'on-demand';
@@ -47,7 +41,7 @@ export async function handler(event: unknown, context?: InvocationContext): Prom
   try {
     const request = readEvent(event);
     observation.received(request);
-    routed = await route(event, request, context);
+    routed = await routeRequest(theRouter(), event, request, context);
     const result = toResult(routed, event, resultOf);
     observation.conclude({
       model,
@@ -63,44 +57,13 @@ export async function handler(event: unknown, context?: InvocationContext): Prom
   }
 }
 
-/** @throws RequestError for an inference whose body can be seen to be none */
-async function route(event: unknown, request: HttpRequest, context: InvocationContext | undefined): Promise<Routed> {
-  const { model, policy, dispatcher, lambda, sagemaker } = theRouter();
-  const kind = kindOf(request, model);
-  const body = kind === 'tensors' ? readInferBody(request) : undefined;
-  const isInference = kind !== 'other';
-  const remaining = context?.getRemainingTimeInMillis?.();
-  const demand: Demand = {
-    targets: body === undefined ? 'lambda' : 'any',
-    isInference,
-    payloadBytes: payloadBytes(request.body),
-    batch: body === undefined || policy.maxCpuBatch === undefined ? undefined : leadingDimension(body),
-    timeLeft: remaining === undefined ? undefined : remaining - TIME_TO_ANSWER_MS,
-  };
-  const decision = await dispatcher.dispatch(demand, (target, signal) =>
-    target === 'lambda'
-      ? lambda.invoke({
-          payload: JSON.stringify(event),
-          signal,
-          takesErrorAnswers: !isInference,
-          trace: process.env._X_AMZN_TRACE_ID,
-        })
-      : sagemaker.invoke(required(body), signal),
-  );
-  return { isInference, decision };
-}
-
-/** SageMaker is asked for what has a body of tensors. */
-function required(body: UndecodedInferBody | undefined): UndecodedInferBody {
-  if (body === undefined) throw new TypeError('SageMaker was asked for what it cannot compute');
-  return body;
-}
-
 function toResult(
-  { isInference, decision }: Routed,
+  { isInference, decision, job }: Routed,
   event: unknown,
   resultOf: (response: HttpResponse) => APIGatewayProxyStructuredResultV2,
 ): APIGatewayProxyStructuredResultV2 {
+  if (job !== undefined) return resultOf(job.response);
+  if (decision === undefined) throw new TypeError('a request came to neither a decision nor a job');
   switch (decision.kind) {
     case 'failed':
       return resultOf(failureResponse(decision));

@@ -4,16 +4,12 @@ import { RequestLog } from '../http/request-log.js';
 import type { LogDetails } from '../log/log.js';
 import { type MetricValues, writeMetrics } from '../log/metrics.js';
 import { failureCode, outcomeCode } from './decided-response.js';
+import { QUEUE_UNAVAILABLE, UPLOAD_REASON } from './jobs/job-answers.js';
 import type { CircuitState } from './policy/circuit-breaker.js';
 import type { Decision } from './policy/decision.js';
 import type { TargetName } from './policy/outcome.js';
+import type { Routed } from './route-request.js';
 import type { TargetAnswer } from './targets/answer.js';
-
-/** What became of a request. */
-export interface Routed {
-  readonly isInference: boolean;
-  readonly decision: Decision<TargetAnswer>;
-}
 
 export interface Conclusion {
   readonly model: string;
@@ -34,7 +30,7 @@ export class RouterObservation extends RequestLog {
       ...(this.isColdStart ? { RouterColdStart: 1 } : {}),
       ...(this.queueTime === undefined ? {} : { RouterQueueTime: this.queueTime }),
       RouterTime: performance.now() - this.start,
-      ...(routed?.isInference ? decisionValues(routed.decision) : {}),
+      ...(routed === undefined ? {} : routedValues(routed)),
       ...(circuits?.lambda === 'open' ? { LambdaCircuitOpen: 1 } : {}),
       ...(circuits?.sagemaker === 'open' ? { GpuCircuitOpen: 1 } : {}),
     };
@@ -45,11 +41,24 @@ export class RouterObservation extends RequestLog {
         model,
         values,
         ...(byCode === undefined ? {} : { errors: byCode }),
-        details: { status, ...(routed === undefined ? {} : decisionDetails(routed.decision)) },
+        details: {
+          status,
+          ...(routed?.decision === undefined ? {} : decisionDetails(routed.decision)),
+          ...(routed?.job === undefined ? {} : { job: { id: routed.job.note.id, event: routed.job.note.event } }),
+        },
       },
       this.log,
     );
   }
+}
+
+function routedValues({ isInference, decision, job, isJobExtraLoad = false }: Routed): MetricValues {
+  return {
+    ...(isInference && decision !== undefined ? decisionValues(decision) : {}),
+    ...(isJobExtraLoad || (isInference && decision?.isExtraLoad) ? { ExtraLoad: 1 } : {}),
+    ...(job?.note.event === 'repeated' ? { JobsRepeated: 1 } : {}),
+    ...(job?.note.isResubmitted ? { JobsResubmitted: 1 } : {}),
+  };
 }
 
 function decisionValues(decision: Decision<TargetAnswer>): MetricValues {
@@ -60,7 +69,6 @@ function decisionValues(decision: Decision<TargetAnswer>): MetricValues {
     ...(answered?.target === 'lambda' ? { LambdaAnswers: 1, LambdaTime: time } : {}),
     ...(answered?.target === 'sagemaker' ? { GpuAnswers: 1, GpuTime: time } : {}),
     ...(decision.attempts.some(({ reason }) => reason === 'hedge') ? { Hedges: 1 } : {}),
-    ...(decision.isExtraLoad ? { ExtraLoad: 1 } : {}),
   };
 }
 
@@ -69,7 +77,12 @@ function countedByCode(
   code: string | undefined,
   routed: Routed | undefined,
 ): { readonly code: string; readonly values: MetricValues } | undefined {
-  const decision = routed?.decision;
+  const { decision, job } = routed ?? {};
+  if (job?.note.event === 'unavailable') return { code: QUEUE_UNAVAILABLE, values: { RouterErrors: 1 } };
+  if (job?.note.event === 'queued') {
+    return { code: decision?.kind === 'failed' ? decision.cause : UPLOAD_REASON, values: { JobsQueued: 1 } };
+  }
+  if (job !== undefined) return undefined;
   if (decision?.kind === 'failed') return { code: failureCode(decision.cause), values: { RouterErrors: 1 } };
   if (code !== undefined) return status >= 500 ? { code, values: { RouterErrors: 1 } } : undefined;
   if (decision?.kind === 'answered' && decision.by === 'sagemaker') {

@@ -55,6 +55,12 @@ export const ROUTER_METRICS = {
   LambdaCircuitOpen: 'Count',
   /** 1 for an inference while SageMaker was not asked because it had failed. */
   GpuCircuitOpen: 'Count',
+  /** 1 for a request that became a job; by why. */
+  JobsQueued: 'Count',
+  /** 1 for a request that was a job already, by its idempotency key. */
+  JobsRepeated: 'Count',
+  /** 1 for a job that may be computed twice, because SageMaker was not heard of again after the first submission. */
+  JobsResubmitted: 'Count',
   /** 1 for a request that the router could not have answered: a status of 500 to 599; by why. */
   RouterErrors: 'Count',
 } as const;

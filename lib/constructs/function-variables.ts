@@ -13,3 +13,14 @@ export const OWN_VARIABLES: readonly string[] = [
   WEIGHTS_VARIABLE,
   'ORT_DISABLE_TELEMETRY',
 ];
+
+/** What a router's own code reads, see functions/router/configuration.ts. */
+export const ROUTER_VARIABLES = {
+  predictFunction: 'CDK_ONNX_PREDICT_FUNCTION',
+  model: 'CDK_ONNX_MODEL',
+  modelVersion: 'CDK_ONNX_MODEL_VERSION',
+  gpuEndpoint: 'CDK_ONNX_GPU_ENDPOINT',
+  gpuQueueEndpoint: 'CDK_ONNX_GPU_QUEUE_ENDPOINT',
+  gpuQueueBucket: 'CDK_ONNX_GPU_QUEUE_BUCKET',
+  policy: 'CDK_ONNX_ROUTER_POLICY',
+} as const;

@@ -24,9 +24,18 @@ export type {
   RestApiOptions,
 } from './inference-api-options.js';
 export { type HttpAuthConfig, InferenceAuth, type RestAuthConfig } from './inference-auth.js';
-export { InferenceEndpoint, type InferenceEndpointOptions, type InferenceEndpointProps } from './inference-endpoint.js';
-export { InferenceFunction, type InferenceFunctionProps, type ResponseMode } from './inference-function.js';
+export {
+  InferenceEndpoint,
+  type InferenceEndpointOptions,
+  type InferenceEndpointProps,
+  type InferenceModelOptions,
+} from './inference-endpoint.js';
+export { InferenceFunction, type InferenceFunctionProps } from './inference-function.js';
 export type { InferenceFunctionOptions } from './inference-function-options.js';
+export type { InferenceGpuOptions, QueuedGpuOptions, RealTimeGpuOptions } from './inference-gpu-options.js';
+export { InferenceRouter } from './inference-router.js';
+export type { InferenceRouterOptions, InferenceRouterProps } from './inference-router-options.js';
+export type { InferenceTarget, ResponseMode } from './inference-target.js';
 export type { JwtAuthOptions } from './jwt-auth.js';
 export type { LambdaAuthOptions } from './lambda-auth.js';
 export {
@@ -41,6 +50,11 @@ export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
 export type { Problem } from './problems.js';
+export type {
+  ProvisionedConcurrency,
+  ProvisionedConcurrencyScaling,
+  ProvisionedConcurrencySchedule,
+} from './provisioned-concurrency.js';
 export { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 export type { RestOnlyOptions } from './rest-api-options.js';
 export type { TelemetryOptions } from './telemetry.js';

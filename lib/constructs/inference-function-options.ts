@@ -1,8 +1,9 @@
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import type { Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
+import type { Architecture, FunctionOptions, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
+import type { ProvisionedConcurrency } from './provisioned-concurrency.js';
 import type { TelemetryOptions } from './telemetry.js';
 
 /** What a function can be given beside its model. */
@@ -33,6 +34,13 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default - none: it shares the account's
    */
   readonly reservedConcurrentExecutions?: number;
+  /**
+   * Environments of the alias `live` that are started ahead of requests, with the model loaded: requests that they take do not start
+   * cold, others may. Without bounds that differ their number is fixed. Before you take a scaled one away, deploy a fixed one:
+   * CloudFormation leaves what scaling has set (https://github.com/aws/aws-cdk/issues/31507).
+   * @default - none: the first requests start cold
+   */
+  readonly provisionedConcurrency?: ProvisionedConcurrency;
   /**
    * How many published versions of the function stay, 1 or more; older ones are deleted with the layer versions that nothing else
    * uses, after a deployment that published a version and from the one on that finds this option already deployed. What an alias
@@ -98,6 +106,19 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default - a key that AWS owns
    */
   readonly logEncryption?: IKey;
+}
+
+/** The network as CDK's function takes it. */
+export function networkOptions(
+  props: Pick<InferenceFunctionOptions, 'vpc' | 'vpcSubnets' | 'securityGroups' | 'allowAllOutbound'>,
+): FunctionOptions {
+  const { vpc, vpcSubnets, securityGroups, allowAllOutbound } = props;
+  return {
+    ...(vpc === undefined ? {} : { vpc }),
+    ...(vpcSubnets === undefined ? {} : { vpcSubnets }),
+    ...(securityGroups === undefined ? {} : { securityGroups: [...securityGroups] }),
+    ...(allowAllOutbound === undefined ? {} : { allowAllOutbound }),
+  };
 }
 
 /** A model's own options before those of its endpoint; without what says more of an option that the model replaces. */

@@ -5,12 +5,13 @@ import { environmentProblems } from './environment-problems.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
+import { provisionedConcurrencyProblems } from './provisioned-concurrency.js';
 import { telemetryProblems } from './telemetry.js';
 import { vpcProblems } from './vpc-problems.js';
 
 /** The upper bound is the account's quota, which only the account knows. */
-const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
-const KEEP_VERSIONS = { min: 1, unit: 'versions' };
+export const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
+export const KEEP_VERSIONS = { min: 1, unit: 'versions' };
 const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
 
 /** What is wrong with a function's properties, as far as it shows before the model is built. */
@@ -28,26 +29,34 @@ export function functionProblems(
       reservedConcurrentExecutions,
       RESERVED_CONCURRENCY,
     ),
+    ...provisionedConcurrencyProblems(props.provisionedConcurrency, { reservedConcurrentExecutions }),
     ...checkWholeNumber('KEEP_VERSIONS_INVALID', 'keepVersions', props.keepVersions, KEEP_VERSIONS),
-    ...logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
-      {
-        code: 'LOG_RETENTION_WITHOUT_EFFECT',
-        name: 'logRetention',
-        given: props.logRetention !== undefined,
-        what: 'retention',
-      },
-      {
-        code: 'LOG_ENCRYPTION_WITHOUT_EFFECT',
-        name: 'logEncryption',
-        given: props.logEncryption !== undefined,
-        what: 'key',
-      },
-    ]),
+    ...functionLogProblems(props),
     ...architectureProblems(props),
     ...vpcProblems(props),
     ...telemetryProblems(props),
     ...environmentProblems(props.environment),
   ];
+}
+
+/** Options of a function's own log group beside one of the user's. */
+export function functionLogProblems(
+  props: Pick<InferenceFunctionOptions, 'logGroup' | 'logRetention' | 'logEncryption'>,
+): Problem[] {
+  return logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
+    {
+      code: 'LOG_RETENTION_WITHOUT_EFFECT',
+      name: 'logRetention',
+      given: props.logRetention !== undefined,
+      what: 'retention',
+    },
+    {
+      code: 'LOG_ENCRYPTION_WITHOUT_EFFECT',
+      name: 'logEncryption',
+      given: props.logEncryption !== undefined,
+      what: 'key',
+    },
+  ]);
 }
 
 function timeoutProblems(timeout: Duration | undefined): Problem[] {

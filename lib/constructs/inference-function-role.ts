@@ -22,9 +22,7 @@ export function createFunctionRole(scope: Construct, id: string, options: Infere
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     description: `Runs the model ${options.modelName}`,
     inlinePolicies: {
-      WriteLogs: new PolicyDocument({
-        statements: [new PolicyStatement({ actions: WRITE_LOGS, resources: [options.logGroup.logGroupArn] })],
-      }),
+      WriteLogs: writeLogs(options.logGroup),
       ...(options.tracing ? { WriteTraces: writeTraces() } : {}),
       ...(options.vpc ? { JoinVpc: joinVpc() } : {}),
       ...(options.weights === undefined
@@ -32,16 +30,20 @@ export function createFunctionRole(scope: Construct, id: string, options: Infere
         : { ReadWeights: readWeights(Stack.of(scope), options.weights.objectArn, options.bucketKey) }),
     },
   });
-  if (options.tracing || options.vpc) acknowledgeWildcard(role);
+  if (options.tracing || options.vpc) acknowledgeTracesAndNetwork(role);
   return role;
 }
 
-function writeTraces(): PolicyDocument {
+export function writeLogs({ logGroupArn }: ILogGroup): PolicyDocument {
+  return new PolicyDocument({ statements: [new PolicyStatement({ actions: WRITE_LOGS, resources: [logGroupArn] })] });
+}
+
+export function writeTraces(): PolicyDocument {
   return new PolicyDocument({ statements: [new PolicyStatement({ actions: WRITE_TRACES, resources: ['*'] })] });
 }
 
 /** The permissions are Lambda's, not the function's: what runs in the function, a hostile model included, is denied them. */
-function joinVpc(): PolicyDocument {
+export function joinVpc(): PolicyDocument {
   return new PolicyDocument({
     statements: [
       new PolicyStatement({ actions: MANAGE_NETWORK_INTERFACES, resources: ['*'] }),
@@ -73,7 +75,7 @@ function readWeights(stack: Stack, objectArn: string, bucketKey: IKey | undefine
 }
 
 /** On the resource alone: what a user grants the role lands in a policy of its own, which stays checked. */
-function acknowledgeWildcard(role: Role): void {
+export function acknowledgeTracesAndNetwork(role: Role): void {
   Validations.of(role.node.defaultChild ?? role).acknowledge({
     id: 'AwsSolutions-IAM5[Resource::*]',
     reason:

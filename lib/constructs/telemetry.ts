@@ -12,6 +12,8 @@ import {
   METRICS_DISABLED_VARIABLE,
   METRICS_NAMESPACE_VARIABLE,
   MODEL_DIMENSION,
+  ROUTER_METRICS,
+  type RouterMetric,
 } from '../artifact/function-metrics.js';
 import { SynthesisError } from '../errors.js';
 import type { Problem } from './problems.js';
@@ -96,13 +98,13 @@ export function telemetryProblems(
 }
 
 /**
- * A metric that the function of a model writes: times as averages, counts as sums.
+ * A metric that the function of a model or its router writes: times as averages, counts as sums.
  *
  * @throws SynthesisError `METRICS_TURNED_OFF`
  */
 export function functionMetric(
   scope: Construct,
-  name: FunctionMetric,
+  name: FunctionMetric | RouterMetric,
   modelName: string,
   { metricsNamespace, publishMetrics }: TelemetryOptions,
   options: MetricOptions = {},
@@ -115,7 +117,7 @@ export function functionMetric(
     });
   }
   return new Metric({
-    statistic: FUNCTION_METRICS[name] === 'Count' ? Stats.SUM : Stats.AVERAGE,
+    statistic: { ...FUNCTION_METRICS, ...ROUTER_METRICS }[name] === 'Count' ? Stats.SUM : Stats.AVERAGE,
     ...options,
     namespace: metricsNamespace ?? DEFAULT_METRICS_NAMESPACE,
     metricName: name,

@@ -39,7 +39,7 @@ export interface SeenCall {
 export interface FaultyServiceOptions {
   readonly answer: (request: IncomingMessage) => Promise<ServiceAnswer>;
   /** Undefined: none. */
-  readonly fault?: ((call: SeenCall) => ServiceFault | undefined) | undefined;
+  readonly fault?: ((call: SeenCall) => ServiceFault | undefined | Promise<ServiceFault | undefined>) | undefined;
 }
 
 export interface FaultyService {
@@ -58,7 +58,7 @@ export async function startFaultyService({ answer, fault }: FaultyServiceOptions
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const call = { number: calls.length + 1, request };
     calls.push(call);
-    const what = fault?.(call);
+    const what = await fault?.(call);
     if (what?.kind === 'answer') {
       const { status, headers = {}, body = '' } = what;
       request.resume();

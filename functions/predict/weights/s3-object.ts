@@ -1,7 +1,7 @@
 /** Where an object lies in S3, and who may read it: from its URI and the function's environment. */
 import { ConfigurationError } from '../../../lib/errors.js';
+import { bucketUrl } from '../../aws/bucket-url.js';
 import { type Credentials, readCredentials } from '../../aws/credentials.js';
-import { partitionDomain } from '../../aws/partition.js';
 
 export interface S3Object {
   /** `s3://bucket/key`, for messages. */
@@ -37,25 +37,13 @@ export function readS3Object(uri: string, environment: NodeJS.ProcessEnv): S3Obj
 }
 
 function objectUrl(bucket: string, key: string, region: string, endpoint: string | undefined): URL {
-  const path = key.split('/').map(encodeURIComponent).join('/');
-  if (endpoint !== undefined) {
-    try {
-      const base = new URL(endpoint);
-      if (base.protocol === 'http:' || base.protocol === 'https:') {
-        return new URL(`${base.origin}${base.pathname.replace(/\/+$/, '')}/${bucket}/${path}`);
-      }
-    } catch {
-      // Said below.
-    }
+  const base = bucketUrl(bucket, region, endpoint);
+  if (base === undefined) {
     throw new ConfigurationError({
       code: 'WEIGHTS_LOCATION_INVALID',
-      message: `The endpoint of S3 is ${JSON.stringify(endpoint.slice(0, 200))}.`,
+      message: `The endpoint of S3 is ${JSON.stringify(endpoint?.slice(0, 200))}.`,
       advice: 'Set AWS_ENDPOINT_URL_S3 to an http or https URL, or remove it.',
     });
   }
-  const domain = partitionDomain(region);
-  // A dot in the bucket's name would not match the certificate of *.s3.<region>.<domain>.
-  return bucket.includes('.')
-    ? new URL(`https://s3.${region}.${domain}/${bucket}/${path}`)
-    : new URL(`https://${bucket}.s3.${region}.${domain}/${path}`);
+  return new URL(`${base}/${key.split('/').map(encodeURIComponent).join('/')}`);
 }

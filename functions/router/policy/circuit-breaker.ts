@@ -1,6 +1,7 @@
 /** Keeps a target that fails from being asked, but for one request now and then that finds out whether it is well again. */
+
+import type { CircuitBreakerPolicy } from '../../../lib/artifact/router-policy.js';
 import type { Clock, RandomSource } from './clock.js';
-import type { CircuitBreakerPolicy } from './policy.js';
 
 /** `half-open`: a probe is under way. */
 export type CircuitState = 'closed' | 'open' | 'half-open';

@@ -1,8 +1,9 @@
 /** Which target a request is sent to first. */
+
+import type { RouterPolicy } from '../../../lib/artifact/router-policy.js';
 import type { CircuitBreaker, Permit } from './circuit-breaker.js';
 import type { Demand, FailureCause, PlacementReason } from './decision.js';
 import type { TargetName } from './outcome.js';
-import type { RouterPolicy } from './policy.js';
 import type { RetryBudget } from './retry-budget.js';
 
 export type Breakers = Readonly<Record<TargetName, CircuitBreaker>>;
@@ -18,17 +19,25 @@ export type Placement =
     }
   | { readonly kind: 'nowhere'; readonly cause: FailureCause; readonly waitMs: number };
 
-export function place(policy: RouterPolicy, demand: Demand, breakers: Breakers, budget: RetryBudget): Placement {
+/** @param hasGpu whether SageMaker answers at once */
+export function place(
+  policy: RouterPolicy,
+  demand: Demand,
+  breakers: Breakers,
+  budget: RetryBudget,
+  hasGpu = true,
+): Placement {
   const { lambda, sagemaker } = breakers;
   if (demand.isInference === false) {
     return { kind: 'placed', target: 'lambda', permit: UNGUARDED, reason: 'primary', hasFallback: false };
   }
-  if (demand.targets === 'lambda') {
+  const tooLarge = demand.targets === 'lambda' ? undefined : whyTooLarge(policy, demand);
+  if (tooLarge !== undefined && !hasGpu) return { kind: 'nowhere', cause: 'gpu-needed', waitMs: 0 };
+  if (demand.targets === 'lambda' || !hasGpu) {
     const permit = lambda.enter();
     if (permit === undefined) return { kind: 'nowhere', cause: 'circuit-open', waitMs: lambda.waitMs };
     return { kind: 'placed', target: 'lambda', permit, reason: 'primary', hasFallback: false };
   }
-  const tooLarge = whyTooLarge(policy, demand);
   if (tooLarge !== undefined) {
     const permit = sagemaker.enter();
     if (permit === undefined) return { kind: 'nowhere', cause: 'circuit-open', waitMs: sagemaker.waitMs };

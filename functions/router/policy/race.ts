@@ -1,10 +1,11 @@
 /** One request on its way: a call of the first target, perhaps one of the second, and a single end. */
+
+import type { RouterPolicy } from '../../../lib/artifact/router-policy.js';
 import type { Permit } from './circuit-breaker.js';
 import type { Clock } from './clock.js';
 import type { Attempt, Decision, Demand, FailureCause, Reason } from './decision.js';
 import { executionOf, isFailure, type Outcome, retryAfterSeconds, type TargetName } from './outcome.js';
 import type { Breakers, Placement } from './placement.js';
-import type { RouterPolicy } from './policy.js';
 import { secondsToWait } from './retry-after.js';
 import type { RetryBudget } from './retry-budget.js';
 

@@ -1,11 +1,11 @@
 /** The function that predicts, through Lambda's Invoke API. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html */
-import type { Reply, SignedPost } from '../../aws/signed-post.js';
+import type { Reply, SignedRequests } from '../../aws/signed-requests.js';
 import type { FunctionFault, Outcome } from '../policy/outcome.js';
 import type { FunctionResult, TargetAnswer } from './answer.js';
 import { commonOutcome, isName, jsonMembers, readServiceError, wholeSeconds } from './service-error.js';
 
 export interface LambdaTargetOptions {
-  readonly post: SignedPost;
+  readonly post: SignedRequests;
   /** Name or ARN, with the alias. */
   readonly functionName: string;
 }

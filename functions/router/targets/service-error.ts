@@ -1,5 +1,5 @@
 /** What a service of AWS says when it does not do what it was asked. */
-import type { Reply } from '../../aws/signed-post.js';
+import type { Reply } from '../../aws/signed-requests.js';
 import type { Outcome } from '../policy/outcome.js';
 
 type Answered = Extract<Reply, { kind: 'reply' }>;

@@ -89,7 +89,13 @@ describe('the correlation id', () => {
     fc.assert(
       fc.property(text, text, fc.option(text, { nil: undefined }), (first, second, requestId) => {
         const headers = { 'x-correlation-id': first, 'x-request-id': second };
-        const request = { method: 'GET', path: '/', body: { content: '', isBase64: false }, receivedAt: undefined };
+        const request = {
+          method: 'GET',
+          path: '/',
+          basePath: '',
+          body: { content: '', isBase64: false },
+          receivedAt: undefined,
+        };
         const id = correlationId({ ...request, headers, requestId });
         if (id === undefined) return;
         expect([first, second, requestId]).toContain(id);

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Demand } from '../../../../functions/router/policy/decision.js';
 import { Dispatcher } from '../../../../functions/router/policy/dispatcher.js';
 import type { TargetName } from '../../../../functions/router/policy/outcome.js';
-import { DEFAULT_POLICY, type RouterPolicy } from '../../../../functions/router/policy/policy.js';
+import { DEFAULT_POLICY, type RouterPolicy } from '../../../../lib/artifact/router-policy.js';
 import { FakeClock } from '../../../support/fake-clock.js';
 import { answers, fails, OUTCOMES, type Script, scriptedTargets } from '../../../support/scripted-targets.js';
 

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import type { Decision } from '../../../../functions/router/policy/decision.js';
 import { Dispatcher } from '../../../../functions/router/policy/dispatcher.js';
 import type { TargetName } from '../../../../functions/router/policy/outcome.js';
-import { DEFAULT_POLICY, type RouterPolicy } from '../../../../functions/router/policy/policy.js';
+import { DEFAULT_POLICY, type RouterPolicy } from '../../../../lib/artifact/router-policy.js';
 import { FakeClock } from '../../../support/fake-clock.js';
 import { randomFloats } from '../../../support/random-numbers.js';
 import {

@@ -1,7 +1,7 @@
 /** Every way in which Lambda's Invoke API ends, told apart. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { readEndpoint } from '../../../../functions/aws/endpoint.js';
-import { SignedPost } from '../../../../functions/aws/signed-post.js';
+import { SignedRequests } from '../../../../functions/aws/signed-requests.js';
 import { SigningTime } from '../../../../functions/aws/signing-time.js';
 import { LambdaTarget } from '../../../../functions/router/targets/lambda.js';
 import { expectedAuthorization, withoutSpaces } from '../../../support/aws-signature.js';
@@ -61,7 +61,7 @@ function targetAt(url: string, time = new SigningTime()): LambdaTarget {
     { AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL_LAMBDA: url },
   );
   return new LambdaTarget({
-    post: new SignedPost({ endpoint, service: 'lambda', credentials, time }),
+    post: new SignedRequests({ endpoint, service: 'lambda', credentials, time }),
     functionName: ARN,
   });
 }

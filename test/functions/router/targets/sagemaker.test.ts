@@ -2,7 +2,7 @@
 import { Tensor } from 'onnxruntime-node';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { readEndpoint } from '../../../../functions/aws/endpoint.js';
-import { SignedPost } from '../../../../functions/aws/signed-post.js';
+import { SignedRequests } from '../../../../functions/aws/signed-requests.js';
 import { SigningTime } from '../../../../functions/aws/signing-time.js';
 import type { UndecodedInferBody } from '../../../../functions/http/infer-body.js';
 import { SageMakerTarget } from '../../../../functions/router/targets/sagemaker.js';
@@ -34,7 +34,7 @@ beforeEach(async () => {
     { variable: 'SAGEMAKER_RUNTIME', host: 'runtime.sagemaker' },
     { AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME: triton.url },
   );
-  const post = new SignedPost({ endpoint, service: 'sagemaker', credentials, time: new SigningTime() });
+  const post = new SignedRequests({ endpoint, service: 'sagemaker', credentials, time: new SigningTime() });
   target = new SageMakerTarget({ post, endpointName: 'gpu-1' });
 });
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_POLICY, MAX_TIMEOUT_MS, parsePolicy } from '../../../../functions/router/policy/policy.js';
-import { refusalOf } from '../../../support/refusal.js';
+import { DEFAULT_POLICY, MAX_TIMEOUT_MS, parsePolicy } from '../../lib/artifact/router-policy.js';
+import { refusalOf } from '../support/refusal.js';
 
 describe('a policy', () => {
   it('is the default where the variable says nothing', () => {
@@ -24,7 +24,7 @@ describe('a policy', () => {
       hedgeAfter: 1,
       circuitBreaker: { failures: 1, openFor: 1, maxOpenFor: 1 },
       extraLoad: 0,
-      onGpuUnavailable: 'fail',
+      onGpuUnavailable: 'queue',
     };
     expect(parsePolicy(JSON.stringify(whole))).toEqual(whole);
   });
@@ -47,15 +47,14 @@ describe('a policy', () => {
     ],
     ['{"circuitBreaker":{"reset":1}}', 'circuitBreaker.reset is nothing that a policy has.'],
     ['{"hedgeafter":5}', 'hedgeafter is nothing that a policy has.'],
-    ['{"onGpuUnavailable":"queue"}', "onGpuUnavailable is 'queue', and this version has no queue yet"],
-    ['{"onGpuUnavailable":"wait"}', 'onGpuUnavailable is "wait" and should be \'fail\'.'],
+    ['{"onGpuUnavailable":"wait"}', "onGpuUnavailable is \"wait\" and should be 'queue' or 'fail'."],
   ])('%s is refused', async (text, problem) => {
     const refusal = await refusalOf(() => parsePolicy(text));
     expect(refusal).toMatchObject({ code: 'POLICY_INVALID', message: expect.stringContaining(problem) });
   });
 
   it('is refused with all its problems at once', async () => {
-    const refusal = await refusalOf(() => parsePolicy('{"timeout":1,"extraLoad":2,"onGpuUnavailable":"queue","x":1}'));
+    const refusal = await refusalOf(() => parsePolicy('{"timeout":1,"extraLoad":2,"onGpuUnavailable":"never","x":1}'));
     for (const name of ['timeout is', 'extraLoad is', 'onGpuUnavailable is', 'x is nothing']) {
       expect(refusal.message).toContain(name);
     }

@@ -1,7 +1,7 @@
 /** How services of AWS are reached: connections, the time of signatures, addresses. How signatures look is tested with each target. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { readEndpoint } from '../../../functions/aws/endpoint.js';
-import { SignedPost } from '../../../functions/aws/signed-post.js';
+import { SignedRequests } from '../../../functions/aws/signed-requests.js';
 import { SigningTime } from '../../../functions/aws/signing-time.js';
 import { type FaultyService, startFaultyService } from '../../support/faulty-service.js';
 import { refusalOf } from '../../support/refusal.js';
@@ -10,7 +10,7 @@ const credentials = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'se/cret+', s
 let service: FaultyService | undefined;
 afterEach(() => service?.close());
 
-async function start(): Promise<SignedPost> {
+async function start(): Promise<SignedRequests> {
   service = await startFaultyService({
     answer: async (request) => {
       await request.toArray();
@@ -20,10 +20,10 @@ async function start(): Promise<SignedPost> {
   return postTo(service.url);
 }
 
-function postTo(url: string, time = new SigningTime()): SignedPost {
+function postTo(url: string, time = new SigningTime()): SignedRequests {
   const variables = { AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL_LAMBDA: url };
   const endpoint = readEndpoint({ variable: 'LAMBDA', host: 'lambda' }, variables);
-  return new SignedPost({ endpoint, service: 'lambda', credentials, time });
+  return new SignedRequests({ endpoint, service: 'lambda', credentials, time });
 }
 
 describe('connections', () => {

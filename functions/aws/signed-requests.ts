@@ -1,4 +1,4 @@
-/** Signed POST requests to one service of AWS, each sent once. The SDK's clients take longer to import than the rest of the router together. */
+/** Signed requests to one service of AWS, each sent once. The SDK's clients take longer to import than the rest of the router together. */
 import { createHash } from 'node:crypto';
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
@@ -7,7 +7,7 @@ import type { Credentials } from './credentials.js';
 import type { Endpoint } from './endpoint.js';
 import type { SigningTime } from './signing-time.js';
 
-export interface SignedPostOptions {
+export interface SignedRequestsOptions {
   readonly endpoint: Endpoint;
   /** In signatures: `lambda`. */
   readonly service: string;
@@ -15,13 +15,24 @@ export interface SignedPostOptions {
   readonly time: SigningTime;
 }
 
-export interface PostRequest {
+export interface OutgoingRequest {
+  /** Default POST. */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT';
   /** Percent-encoded. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
+  /** Default: none. */
+  readonly body?: string | Uint8Array;
   /** Nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+}
+
+export interface PresignedRequest {
+  readonly method: 'GET' | 'PUT';
+  /** Percent-encoded, without a query. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly expiresInSeconds: number;
 }
 
 /** `connecting`: no connection. `unacknowledged`: nothing came back. `answering`: the answer broke off. */
@@ -49,24 +60,25 @@ const MAX_IDLE_MS = 4_000;
 /** More than any service answers with. */
 const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
-export class SignedPost {
+export class SignedRequests {
   private readonly isSecure: boolean;
   private readonly agent: HttpAgent;
   private readonly signingKeys = new Map<string, ArrayBuffer>();
   /** By the wall clock, which goes on while Lambda freezes the router. */
   private lastUsed = 0;
 
-  constructor(private readonly options: SignedPostOptions) {
+  constructor(private readonly options: SignedRequestsOptions) {
     this.isSecure = options.endpoint.url.startsWith('https:');
     this.agent = new (this.isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxFreeSockets: 2 });
   }
 
   /** Never rejects for what the network or the service does. */
-  async send(request: PostRequest): Promise<Reply> {
+  async send(request: OutgoingRequest): Promise<Reply> {
+    const { method = 'POST', signal } = request;
     const { url, headers } = await this.sign(request);
     this.closeIdleConnections();
     return await new Promise((resolve) => {
-      const options = { method: 'POST', headers, agent: this.agent, signal: request.signal };
+      const options = { method, headers, agent: this.agent, signal };
       const sent = this.isSecure ? httpsRequest(url, options) : httpRequest(url, options);
       let phase: BreakPhase = 'connecting';
       watchConnection(sent, this.isSecure, () => {
@@ -93,13 +105,37 @@ export class SignedPost {
     for (const sockets of Object.values(this.agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
-  private async sign({ path, headers, body }: PostRequest): Promise<{ url: URL; headers: Record<string, string> }> {
+  /**
+   * An address that whoever has it can use in this one way, without credentials of his own, until it expires.
+   *
+   * @param headers that the request has to have as they are here
+   */
+  async presign({ method, path, headers = {}, expiresInSeconds }: PresignedRequest): Promise<string> {
+    const { endpoint } = this.options;
+    const url = `${endpoint.url}${path}?X-Amz-Expires=${expiresInSeconds}`;
+    const signed = await this.signer({ method, url, headers, signQuery: true, allHeaders: true }).sign();
+    return signed.url.href;
+  }
+
+  private async sign({
+    method = 'POST',
+    path,
+    headers,
+    body = '',
+  }: OutgoingRequest): Promise<{ url: URL; headers: Record<string, string> }> {
+    const signed = await this.signer({
+      method,
+      url: `${this.options.endpoint.url}${path}`,
+      headers: { ...headers, 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') },
+    }).sign();
+    return { url: signed.url, headers: Object.fromEntries(signed.headers) };
+  }
+
+  private signer(request: Omit<ConstructorParameters<typeof AwsV4Signer>[0], 'accessKeyId' | 'secretAccessKey'>) {
     const { endpoint, service, credentials, time } = this.options;
     const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-    const signed = await new AwsV4Signer({
-      method: 'POST',
-      url: `${endpoint.url}${path}`,
-      headers: { ...headers, 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') },
+    return new AwsV4Signer({
+      ...request,
       service,
       region: endpoint.region,
       accessKeyId,
@@ -107,8 +143,7 @@ export class SignedPost {
       ...(sessionToken === undefined ? {} : { sessionToken }),
       datetime: time.now(),
       cache: this.signingKeys,
-    }).sign();
-    return { url: signed.url, headers: Object.fromEntries(signed.headers) };
+    });
   }
 }
 

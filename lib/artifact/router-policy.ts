@@ -1,39 +1,74 @@
-/** Where requests are computed and what happens when that fails: every number of it, in one place. */
-import { ConfigurationError } from '../../../lib/errors.js';
+/** Where requests are computed and what happens when that fails: every number of it, in one place, for the router and for constructs. */
+import { ConfigurationError } from '../errors.js';
 
+/** The whole of it. Times are in milliseconds. */
 export interface RouterPolicy {
   /**
-   * How long a request may take, from the router's start to its answer, in ms. API Gateway gives up after 29 s (REST) or 30 s (HTTP), and
-   * its clock runs while an environment of the router starts.
+   * How long a request may take, from the router's start to its answer: 100 to 28,000. API Gateway gives up after 29 s (REST) or 30 s
+   * (HTTP), and its clock runs while an environment of the router starts.
+   * @default 28000
    */
   readonly timeout: number;
-  /** How long Lambda is waited for before SageMaker is asked too, in ms; Lambda's answer still counts if it comes first. */
+  /**
+   * How long Lambda is waited for before SageMaker is asked too; Lambda's answer still counts if it comes first.
+   * @default - half of `timeout`
+   */
   readonly cpuTimeout: number;
-  /** The largest batch for Lambda: the leading dimension of the first input. Larger ones go to SageMaker. */
+  /**
+   * The largest batch for Lambda: the leading dimension of the first input. Larger ones go to SageMaker.
+   * @default - any
+   */
   readonly maxCpuBatch: number | undefined;
-  /** The largest body for Lambda, in bytes as the caller sent them. Larger ones go to SageMaker. */
+  /**
+   * The largest body for Lambda, in bytes as the caller sent them. Larger ones go to SageMaker.
+   * @default - any
+   */
   readonly maxCpuPayload: number | undefined;
-  /** How long Lambda is waited for before SageMaker is asked on suspicion, in ms. The first answer wins, the other is extra load. */
+  /**
+   * How long Lambda is waited for before SageMaker is asked on suspicion. The first answer wins, the other is extra load.
+   * @default - none: SageMaker is asked when Lambda has failed
+   */
   readonly hedgeAfter: number | undefined;
+  /**
+   * When a target is left alone.
+   * @default - after 5 failures, for 5 s, later for a minute at most
+   */
   readonly circuitBreaker: CircuitBreakerPolicy;
-  /** How many requests may be executed twice, as a share of all. */
+  /**
+   * How many requests may be executed twice, as a share of all: 0 to 0.1.
+   * @default 0.1
+   */
   readonly extraLoad: number;
+  /**
+   * For a request that only SageMaker could answer now.
+   * @default 'fail'
+   */
   readonly onGpuUnavailable: OnGpuUnavailable;
 }
 
 /** Of each target, in each environment of the router. */
 export interface CircuitBreakerPolicy {
-  /** So many failures in a row open it. */
+  /**
+   * So many failures in a row open it.
+   * @default 5
+   */
   readonly failures: number;
-  /** How long it stays open before one request probes the target, in ms. Doubles with each probe that fails. */
+  /**
+   * How long it stays open before one request probes the target. Doubles with each probe that fails.
+   * @default 5000
+   */
   readonly openFor: number;
-  /** What the doubling ends at, in ms. */
+  /**
+   * What the doubling ends at.
+   * @default - 60,000, or `openFor` where that is more
+   */
   readonly maxOpenFor: number;
 }
 
-/** For a request that only SageMaker could answer now: `fail` answers 503 with Retry-After, `queue` makes it a job. */
+/** `fail` answers 503 with Retry-After, `queue` makes a job of the request. */
 export type OnGpuUnavailable = 'queue' | 'fail';
 
+export const MIN_TIMEOUT_MS = 100;
 /** A second is left of API Gateway's 29 for an environment that starts. https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html */
 export const MAX_TIMEOUT_MS = 28_000;
 export const MAX_EXTRA_LOAD = 0.1;
@@ -49,19 +84,29 @@ export const DEFAULT_POLICY: RouterPolicy = {
   onGpuUnavailable: 'fail',
 };
 
+/** A policy that names only what differs from the default. Times are in milliseconds. */
+export interface RouterPolicyOptions extends Partial<Omit<RouterPolicy, 'circuitBreaker'>> {
+  /**
+   * When a target is left alone.
+   * @default - after 5 failures, for 5 s, later for a minute at most
+   */
+  readonly circuitBreaker?: Partial<CircuitBreakerPolicy>;
+}
+
 /**
- * A policy from JSON that names only what differs from the default. Without `cpuTimeout` half of `timeout` counts.
+ * The policy with its defaults, and what is wrong with what was given. Without `cpuTimeout` half of `timeout` counts.
  *
- * @throws ConfigurationError `POLICY_INVALID` with every problem
+ * @param given an object of whatever origin
  */
-export function parsePolicy(text: string | undefined): RouterPolicy {
-  if (text === undefined || text.trim() === '') return DEFAULT_POLICY;
-  const given = parseObject(text);
+export function completePolicy(given: Readonly<Record<string, unknown>>): {
+  readonly policy: RouterPolicy;
+  readonly problems: readonly string[];
+} {
   const problems: string[] = [];
   const read = memberReader(given, '', problems);
   const breaker = memberReader(nested(given, 'circuitBreaker', problems), 'circuitBreaker.', problems);
   const defaults = DEFAULT_POLICY.circuitBreaker;
-  const timeout = read.whole('timeout', 100, MAX_TIMEOUT_MS) ?? DEFAULT_POLICY.timeout;
+  const timeout = read.whole('timeout', MIN_TIMEOUT_MS, MAX_TIMEOUT_MS) ?? DEFAULT_POLICY.timeout;
   const openFor = breaker.whole('openFor', 1, MAX_DURATION_MS) ?? defaults.openFor;
   const policy: RouterPolicy = {
     timeout,
@@ -79,6 +124,17 @@ export function parsePolicy(text: string | undefined): RouterPolicy {
   };
   read.refuseOthers(Object.keys(policy));
   breaker.refuseOthers(Object.keys(policy.circuitBreaker));
+  return { policy, problems };
+}
+
+/**
+ * A policy from JSON that names only what differs from the default.
+ *
+ * @throws ConfigurationError `POLICY_INVALID` with every problem
+ */
+export function parsePolicy(text: string | undefined): RouterPolicy {
+  if (text === undefined || text.trim() === '') return DEFAULT_POLICY;
+  const { policy, problems } = completePolicy(parseObject(text));
   if (problems.length > 0) throw policyInvalid(problems.join(' '));
   return policy;
 }
@@ -103,12 +159,8 @@ function memberReader(given: Readonly<Record<string, unknown>>, prefix: string, 
     whole: (name: string, min: number, max?: number) => number(name, min, max, true),
     onGpuUnavailable: (): OnGpuUnavailable | undefined => {
       const value = given.onGpuUnavailable;
-      if (value === undefined || value === 'fail') return value;
-      problems.push(
-        value === 'queue'
-          ? "onGpuUnavailable is 'queue', and this version has no queue yet: 'fail' is all there is."
-          : `onGpuUnavailable is ${shown(value)} and should be 'fail'.`,
-      );
+      if (value === undefined || value === 'fail' || value === 'queue') return value;
+      problems.push(`onGpuUnavailable is ${shown(value)} and should be 'queue' or 'fail'.`);
       return undefined;
     },
     refuseOthers: (known: readonly string[]) => {

@@ -1,0 +1,120 @@
+/** Jobs as the API shows them: requests that become one, uploads, and `/v2/models/{model}/jobs/{id}`. */
+import type { S3Bucket } from '../../aws/s3-bucket.js';
+import type { HttpRequest, HttpResponse } from '../../http/http.js';
+import type { UndecodedInferBody } from '../../http/infer-body.js';
+import type { SageMakerQueue } from '../targets/sagemaker-queue.js';
+import { encodeTritonBody } from '../targets/triton-body.js';
+import {
+  jobExpired,
+  jobUnknown,
+  keyReused,
+  queuedResponse,
+  resultResponse,
+  unavailableResponse,
+} from './job-answers.js';
+import { isJobId, keyedJobId, randomJobId, readIdempotencyKey } from './job-id.js';
+import { JobQueue, type QueueOutcome, type Unavailable } from './job-queue.js';
+import { resultOf } from './job-results.js';
+import { JobStore, type StoredJob } from './job-store.js';
+
+export interface JobServiceOptions {
+  readonly model: string;
+  readonly bucket: S3Bucket;
+  readonly queue: SageMakerQueue;
+  /** What ids of jobs with an idempotency key are made with. */
+  readonly secret: string;
+}
+
+/** What the log learns of a job. */
+export interface JobNote {
+  readonly id: string | undefined;
+  readonly event: 'queued' | 'repeated' | 'asked' | 'unavailable';
+  /** Whether it may be computed twice. */
+  readonly isResubmitted: boolean;
+}
+
+export interface JobAnswer {
+  readonly response: HttpResponse;
+  readonly note: JobNote;
+}
+
+export class JobService {
+  private readonly store: JobStore;
+  private readonly jobs: JobQueue;
+
+  constructor(private readonly options: JobServiceOptions) {
+    const { bucket, queue } = options;
+    this.store = new JobStore(bucket);
+    this.jobs = new JobQueue(bucket, this.store, queue);
+  }
+
+  /**
+   * Makes a job of a request that nobody could compute.
+   *
+   * @param request with an Idempotency-Key that was looked at already, if any
+   */
+  async add(
+    request: HttpRequest,
+    body: UndecodedInferBody,
+    signal: AbortSignal,
+  ): Promise<Exclude<QueueOutcome, { kind: 'key-reused' }>> {
+    const { model } = this.options;
+    const encoded = encodeTritonBody(body);
+    const outcome = await this.jobs.add({ id: this.newId(request), model, ...encoded }, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
+    return outcome;
+  }
+
+  /** 202 for a job. */
+  answer(request: HttpRequest, { job, isRepeated, isResubmitted }: Queued, reason: string): JobAnswer {
+    return {
+      response: queuedResponse(job, this.locationOf(request, job.id), reason),
+      note: { id: job.id, event: isRepeated ? 'repeated' : 'queued', isResubmitted },
+    };
+  }
+
+  /** @throws RequestError `JOB_UNKNOWN`, `JOB_EXPIRED` */
+  async look(request: HttpRequest, id: string, signal: AbortSignal): Promise<JobAnswer> {
+    const found = await this.find(id, signal);
+    if (found.kind === 'unavailable') return unavailable(found, id);
+    let { job } = found;
+    let isResubmitted = false;
+    if (job.record.state !== 'awaiting-upload') {
+      const advanced = await this.jobs.advance(job, signal);
+      if (advanced.kind === 'unavailable') return unavailable(advanced, id);
+      if (advanced.kind === 'queued') ({ job, isResubmitted } = advanced);
+    }
+    const note: JobNote = { id, event: 'asked', isResubmitted };
+    const result = await resultOf(job, this.options.bucket, signal);
+    if (result.kind === 'gone') throw jobExpired();
+    if (result.kind === 'failed') return unavailable({ ...STORAGE_UNAVAILABLE, code: result.code }, id);
+    return { response: resultResponse(job, this.locationOf(request, id), result), note };
+  }
+
+  private async find(id: string, signal: AbortSignal): Promise<{ kind: 'job'; job: StoredJob } | Unavailable> {
+    if (!isJobId(id)) throw jobUnknown();
+    const read = await this.store.read(id, signal);
+    if (read.kind === 'failed') return { ...STORAGE_UNAVAILABLE, code: read.code };
+    if (read.kind === 'unknown' || read.job.record.model !== this.options.model) throw jobUnknown();
+    if (read.job.facts?.isExpired === true) throw jobExpired();
+    return read;
+  }
+
+  private newId(request: HttpRequest): string {
+    const { model, secret } = this.options;
+    const key = readIdempotencyKey(request);
+    return key === undefined ? randomJobId() : keyedJobId(secret, model, key);
+  }
+
+  private locationOf({ basePath }: HttpRequest, id: string): string {
+    return `${basePath}/v2/models/${this.options.model}/jobs/${id}`;
+  }
+}
+
+export type Queued = Extract<QueueOutcome, { kind: 'queued' }>;
+
+const STORAGE_UNAVAILABLE = { kind: 'unavailable', step: 'storage', retryAfterSeconds: undefined } as const;
+
+function unavailable(outcome: Unavailable, id: string | undefined): JobAnswer {
+  return { response: unavailableResponse(outcome), note: { id, event: 'unavailable', isResubmitted: false } };
+}

@@ -1,0 +1,123 @@
+/** From a request to what became of it: sent to a target, made a job, or answered because it is about one. */
+import { type HttpRequest, MethodNotAllowedError } from '../http/http.js';
+import { readInferBody, type UndecodedInferBody } from '../http/infer-body.js';
+import type { InvocationContext } from '../http/invocation-context.js';
+import type { Router } from './configuration.js';
+import { failureMessage } from './decided-response.js';
+import { leadingDimension, payloadBytes } from './infer-size.js';
+import { unavailableResponse } from './jobs/job-answers.js';
+import { readIdempotencyKey } from './jobs/job-id.js';
+import type { JobAnswer, JobService } from './jobs/job-service.js';
+import type { Decision, Demand } from './policy/decision.js';
+import { type Route, routeOf } from './routes.js';
+import type { TargetAnswer } from './targets/answer.js';
+
+/** What became of a request: a decision, a job, or a job because of a decision. */
+export interface Routed {
+  readonly isInference: boolean;
+  readonly decision?: Decision<TargetAnswer> | undefined;
+  readonly job?: JobAnswer | undefined;
+  /** Whether the job was paid for as a second execution. */
+  readonly isJobExtraLoad?: boolean | undefined;
+}
+
+/** What is left of the router's own time when an answer is decided, to write it down. */
+const TIME_TO_ANSWER_MS = 500;
+/** What is left of a request's time to make a job of it: an object, its record, SageMaker and the record again. At most a quarter. */
+const TIME_TO_QUEUE_MS = 3_000;
+
+/** @throws RequestError for an inference whose body can be seen to be none, and for what is wrong with a job */
+export async function routeRequest(
+  router: Router,
+  event: unknown,
+  request: HttpRequest,
+  context: InvocationContext | undefined,
+): Promise<Routed> {
+  const { policy, jobs } = router;
+  const time = Math.max(0, Math.min(policy.timeout, timeLeft(context)));
+  const route = routeOf(request, router.model, jobs !== undefined);
+  if (route.kind === 'job') {
+    if (jobs === undefined) throw new TypeError('there are no jobs without a queue');
+    return { isInference: false, job: await aboutJob(jobs, request, route, AbortSignal.timeout(time)) };
+  }
+  const body = route.kind === 'tensors' ? readInferBody(request) : undefined;
+  const isInference = route.kind !== 'other';
+  if (body === undefined || jobs === undefined || policy.onGpuUnavailable === 'fail') {
+    return { isInference, decision: await dispatch(router, event, request, { body, isInference, time }) };
+  }
+  // Wrong in every case, not only where it matters.
+  readIdempotencyKey(request);
+  const deadline = performance.now() + time;
+  const timeToCompute = time - Math.min(TIME_TO_QUEUE_MS, time / 4);
+  const decision = await dispatch(router, event, request, { body, isInference, time: timeToCompute });
+  if (decision.kind !== 'failed') return { isInference, decision };
+  const entry = router.dispatcher.enterQueue(decision);
+  if (entry === undefined) return { isInference, decision };
+  const signal = AbortSignal.timeout(Math.max(0, Math.floor(deadline - performance.now())));
+  const outcome = await jobs.add(request, body, signal).catch((error: unknown) => {
+    // What is wrong with the request says nothing of the queue.
+    entry.permit.abandoned();
+    throw error;
+  });
+  if (outcome.kind === 'unavailable') entry.permit.failed();
+  else entry.permit.succeeded();
+  const job: JobAnswer =
+    outcome.kind === 'queued'
+      ? jobs.answer(request, outcome, decision.cause)
+      : {
+          response: unavailableResponse(outcome, failureMessage(decision)),
+          note: { id: undefined, event: 'unavailable', isResubmitted: false },
+        };
+  return { isInference, decision, job, isJobExtraLoad: entry.isExtraLoad };
+}
+
+/** Unlimited where Lambda does not say, or the wall clock has jumped: who has no time left is no longer running. */
+function timeLeft(context: InvocationContext | undefined): number {
+  const remaining = context?.getRemainingTimeInMillis?.() ?? 0;
+  return remaining <= 0 ? Number.POSITIVE_INFINITY : remaining - TIME_TO_ANSWER_MS;
+}
+
+async function aboutJob(
+  jobs: JobService,
+  request: HttpRequest,
+  { id }: Extract<Route, { kind: 'job' }>,
+  signal: AbortSignal,
+): Promise<JobAnswer> {
+  if (id === undefined || request.method !== 'GET') throw new MethodNotAllowedError(request.method, ['GET']);
+  return await jobs.look(request, id, signal);
+}
+
+interface Asked {
+  readonly body: UndecodedInferBody | undefined;
+  readonly isInference: boolean;
+  /** Milliseconds. */
+  readonly time: number;
+}
+
+function dispatch(
+  { policy, dispatcher, lambda, sagemaker }: Router,
+  event: unknown,
+  request: HttpRequest,
+  { body, isInference, time }: Asked,
+): Promise<Decision<TargetAnswer>> {
+  const demand: Demand = {
+    targets: body === undefined ? 'lambda' : 'any',
+    isInference,
+    payloadBytes: payloadBytes(request.body),
+    batch: body === undefined || policy.maxCpuBatch === undefined ? undefined : leadingDimension(body),
+    timeLeft: time,
+  };
+  return dispatcher.dispatch(demand, (target, signal) => {
+    if (target === 'lambda') {
+      return lambda.invoke({
+        payload: JSON.stringify(event),
+        signal,
+        takesErrorAnswers: !isInference,
+        trace: process.env._X_AMZN_TRACE_ID,
+      });
+    }
+    if (body === undefined || sagemaker === undefined)
+      throw new TypeError('SageMaker was asked for what it cannot compute');
+    return sagemaker.invoke(body, signal);
+  });
+}
