@@ -244,6 +244,15 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
     return this.variantMetric('/aws/sagemaker/Endpoints', 'GPUMemoryUtilization', options);
   }
 
+  /**
+   * Minutes that instances ran, of all instances together: a sample count, because each writes one value a minute.
+   * https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-troubleshooting.html
+   */
+  metricInstanceMinutes(options: MetricOptions = {}): Metric {
+    const statistic = Stats.SAMPLE_COUNT;
+    return this.variantMetric('/aws/sagemaker/Endpoints', 'CPUUtilization', { statistic, ...options });
+  }
+
   private variantMetric(namespace: string, metricName: string, options: MetricOptions): Metric {
     return new Metric({
       statistic: Stats.AVERAGE,
