@@ -1,9 +1,9 @@
 /** Throughput and latency over HTTP on loopback: the local host with the real function, uvicorn with FastAPI, and mlserver. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import autocannon from 'autocannon';
+import { mlserverCommand } from '../../test/support/mlserver.js';
 import type { SuiteContext } from '../suite.js';
 import { pythonOf } from './peers.js';
 
@@ -86,38 +86,20 @@ function servers({ artifact, folder }: HttpLoadOptions, note: SuiteContext['note
   }
   const mlserver = pythonOf('mlserver', note);
   if (mlserver !== undefined) {
-    const settings = mlserverSettings(join(folder, 'mlserver'), join(artifact, 'model.onnx'));
+    const settings = join(folder, 'mlserver');
+    const port = PORTS.mlserver;
+    const model = join(artifact, 'model.onnx');
+    // One process, as the others have.
+    const command = mlserverCommand({ folder: settings, name: 'faces', model, ports: [port, port + 1, port + 2] });
     list.push({
       name: 'mlserver',
-      port: PORTS.mlserver,
+      port,
       // Its REST server answers 500 to binary tensors.
       forms: ['JSON'],
-      start: start(mlserver, ['-m', 'mlserver.cli.main', 'start', settings], settings, {
-        PYTHONPATH: import.meta.dirname,
-      }),
+      start: start(mlserver, command.args, settings, command.environment),
     });
   }
   return list;
-}
-
-/** One process, as the others have. */
-function mlserverSettings(folder: string, model: string): string {
-  mkdirSync(folder, { recursive: true });
-  const ports = {
-    http_port: PORTS.mlserver,
-    grpc_port: PORTS.mlserver + 1,
-    metrics_port: PORTS.mlserver + 2,
-  };
-  writeFileSync(
-    join(folder, 'settings.json'),
-    JSON.stringify({ host: '127.0.0.1', ...ports, parallel_workers: 0, debug: false }),
-  );
-  const parameters = { uri: model, version: '1' };
-  writeFileSync(
-    join(folder, 'model-settings.json'),
-    JSON.stringify({ name: 'faces', implementation: 'mlserver_model.OnnxModel', parameters }),
-  );
-  return folder;
 }
 
 async function ready(port: number, child: ChildProcess): Promise<void> {

@@ -1,4 +1,5 @@
 /** What other people serve ONNX models with, in Python environments of their own. */
+import { MLSERVER } from '../../test/support/mlserver.js';
 import { pythonWith } from '../../test/support/python-environment.js';
 import type { SuiteContext } from '../suite.js';
 
@@ -6,7 +7,7 @@ const ONNXRUNTIME = 'onnxruntime==1.30.0';
 
 export const PEERS = {
   fastapi: ['fastapi==0.165.0', 'uvicorn[standard]==0.54.0', 'mangum==0.22.0', ONNXRUNTIME, 'numpy==2.4.6'],
-  mlserver: ['mlserver==1.7.1', ONNXRUNTIME],
+  mlserver: MLSERVER,
 } as const;
 
 /** The interpreter of a peer's environment; undefined, with a note, where it cannot be made. */

@@ -1,4 +1,5 @@
 /** `cdk-onnx convert`: a model of any format that is read here, as an ONNX file, held against what its source computed. */
+import { setFlagsFromString } from 'node:v8';
 import { formatBytes } from '../artifact/units.js';
 import { type Converted, convertModel } from '../compiler/convert.js';
 import { printable } from '../compiler/ir/print.js';
@@ -48,6 +49,8 @@ export const convertCommand: Command = {
       if (options[name] !== undefined && check === undefined)
         throw usageError(convertCommand, `--${name} needs --check`);
     }
+    // V8 would keep what it read of the source until it holds three times the model; collecting earlier costs a second where weights are large.
+    setFlagsFromString('--optimize-for-size');
     const progress = createProgress();
     const converted = await convertModel({
       source,

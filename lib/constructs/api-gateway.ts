@@ -7,7 +7,7 @@ import type { Construct } from 'constructs';
 import { createLogGroup } from './encrypted-log-group.js';
 import type { CommonApiOptions } from './inference-api-options.js';
 import { MAX_API_TIMEOUT_SECONDS } from './inference-api-problems.js';
-import type { InferenceFunction } from './inference-function.js';
+import type { InferenceTarget } from './inference-target.js';
 import type { Route } from './routes.js';
 
 /** What `InferenceApi` needs of API Gateway, an HTTP API or a REST API. */
@@ -17,8 +17,8 @@ export interface ApiGateway {
   readonly domainName: IDomainName | undefined;
   readonly accessLogGroup: ILogGroup;
   readonly metrics: ApiMetrics;
-  /** Routes of one function; called once for each. */
-  addRoutes(inferenceFunction: InferenceFunction, routes: readonly Route[]): readonly AddedRoute[];
+  /** Routes of one model; called once for each. */
+  addRoutes(target: InferenceTarget, routes: readonly Route[]): readonly AddedRoute[];
 }
 
 export interface AddedRoute {

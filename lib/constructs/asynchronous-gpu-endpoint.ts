@@ -24,7 +24,8 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
   readonly failurePrefix = QUEUE_PREFIXES.failures;
   /** What starts the first instance; undefined where there always is one. */
   readonly wakeUp: GpuWakeUp | undefined;
-  private readonly key: IKey | undefined;
+  /** Of what is in the bucket; undefined where that is S3's own. */
+  readonly encryptionKey: IKey | undefined;
 
   /** As `GpuEndpoint.asynchronous`. */
   constructor(scope: Construct, id: string, props: AsynchronousGpuEndpointProps) {
@@ -55,7 +56,7 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
       };
     });
     this.bucket = created as unknown as IBucket;
-    this.key = props.encryption ?? this.bucket.encryptionKey;
+    this.encryptionKey = props.encryption ?? this.bucket.encryptionKey;
     const scaled = this.scaling.get(PRIMARY_VARIANT);
     const waiting = this.metricHasBacklogWithoutCapacity({ period: Duration.minutes(1) });
     const variant = { endpointName: this.endpointName, variantName: PRIMARY_VARIANT };
@@ -73,7 +74,8 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
       { actions: WRITE_OBJECT, resourceArns: [objects(this.requestPrefix)] },
       { actions: READ_OBJECT, resourceArns: [objects(this.resultPrefix), objects(this.failurePrefix)] },
     ].map((grant) => Grant.addToPrincipal({ grantee, ...grant }));
-    if (this.key !== undefined) grants.push(this.key.grant(grantee, ...DECRYPT_OBJECT, ...ENCRYPT_OBJECT));
+    if (this.encryptionKey !== undefined)
+      grants.push(this.encryptionKey.grant(grantee, ...DECRYPT_OBJECT, ...ENCRYPT_OBJECT));
     return grants.reduce((all, grant) => all.combine(grant));
   }
 

@@ -18,3 +18,15 @@ export const OWN_VARIABLES: readonly string[] = [
   DRIFT_SHARE_VARIABLE,
   'ORT_DISABLE_TELEMETRY',
 ];
+
+/** What a router's own code reads, see functions/router/configuration.ts. */
+export const ROUTER_VARIABLES = {
+  predictFunction: 'CDK_ONNX_PREDICT_FUNCTION',
+  model: 'CDK_ONNX_MODEL',
+  modelVersion: 'CDK_ONNX_MODEL_VERSION',
+  gpuEndpoint: 'CDK_ONNX_GPU_ENDPOINT',
+  gpuQueueEndpoint: 'CDK_ONNX_GPU_QUEUE_ENDPOINT',
+  gpuQueueBucket: 'CDK_ONNX_GPU_QUEUE_BUCKET',
+  jobSecret: 'CDK_ONNX_JOB_SECRET',
+  policy: 'CDK_ONNX_ROUTER_POLICY',
+} as const;

@@ -22,7 +22,7 @@ import {
 import { bindCustomDomain, mapCustomDomain } from './custom-domain.js';
 import type { HttpApiOptions } from './inference-api-options.js';
 import { InferenceAuth } from './inference-auth.js';
-import type { InferenceFunction } from './inference-function.js';
+import type { InferenceTarget } from './inference-target.js';
 import type { Route } from './routes.js';
 
 /** An HTTP API with events of payload format 2.0. */
@@ -68,11 +68,11 @@ export class HttpApiGateway implements ApiGateway {
         : mapCustomDomain(scope, this.domainName, customDomain, { apiId, stageName, stage: this.stage });
   }
 
-  addRoutes(inferenceFunction: InferenceFunction, routes: readonly Route[]): readonly AddedRoute[] {
-    inferenceFunction.answerBy('buffered');
+  addRoutes(target: InferenceTarget, routes: readonly Route[]): readonly AddedRoute[] {
+    target.answerBy('buffered');
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: an Alias is an IFunction.
-    const target = inferenceFunction.alias as IFunction;
-    const integration = new HttpLambdaIntegration(`${inferenceFunction.modelName}Integration`, target, {
+    const invoked = target.alias as IFunction;
+    const integration = new HttpLambdaIntegration(`${target.modelName}Integration`, invoked, {
       payloadFormatVersion: PayloadFormatVersion.VERSION_2_0,
       timeout: this.timeout,
     });

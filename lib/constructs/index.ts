@@ -24,9 +24,15 @@ export type {
   RestApiOptions,
 } from './inference-api-options.js';
 export { type HttpAuthConfig, InferenceAuth, type RestAuthConfig } from './inference-auth.js';
-export { InferenceEndpoint, type InferenceEndpointOptions, type InferenceEndpointProps } from './inference-endpoint.js';
-export { InferenceFunction, type InferenceFunctionProps, type ResponseMode } from './inference-function.js';
+export {
+  InferenceEndpoint,
+  type InferenceEndpointOptions,
+  type InferenceEndpointProps,
+  type InferenceModelOptions,
+} from './inference-endpoint.js';
+export { InferenceFunction, type InferenceFunctionProps } from './inference-function.js';
 export type { InferenceFunctionOptions } from './inference-function-options.js';
+export type { InferenceGpuOptions, QueuedGpuOptions, RealTimeGpuOptions } from './inference-gpu-options.js';
 export { InferenceMonitoring } from './inference-monitoring.js';
 export type {
   InferenceMonitoringOptions,
@@ -38,6 +44,9 @@ export type {
   MonitoringDriftAlarmOptions,
   MonitoringShareAlarmOptions,
 } from './inference-monitoring-options.js';
+export { InferenceRouter } from './inference-router.js';
+export type { InferenceRouterOptions, InferenceRouterProps } from './inference-router-options.js';
+export type { InferenceTarget, ResponseMode } from './inference-target.js';
 export type { JwtAuthOptions } from './jwt-auth.js';
 export type { LambdaAuthOptions } from './lambda-auth.js';
 export {

@@ -3,6 +3,7 @@ import { Token } from 'aws-cdk-lib/core';
 import { customDomainProblems } from './custom-domain.js';
 import { logGroupProblems } from './encrypted-log-group.js';
 import type { InferenceApiOptions } from './inference-api-options.js';
+import type { InferenceTarget } from './inference-target.js';
 import { checkSeconds, checkThrottle, type Problem } from './problems.js';
 import { REST_ONLY_OPTIONS } from './rest-api-options.js';
 import { restApiProblems } from './rest-api-problems.js';
@@ -100,6 +101,20 @@ function corsProblems(cors: CorsPreflightOptions | undefined): Problem[] {
     });
   }
   return problems;
+}
+
+/** What is wrong with a function or router behind an API with these options. */
+export function targetProblems({ minApiTimeoutMs }: InferenceTarget, { apiTimeout }: InferenceApiOptions): Problem[] {
+  if (minApiTimeoutMs === undefined || apiTimeout === undefined || apiTimeout.isUnresolved()) return [];
+  const milliseconds = apiTimeout.toMilliseconds();
+  if (milliseconds >= minApiTimeoutMs) return [];
+  return [
+    {
+      code: 'API_TIMEOUT_BELOW_ROUTER',
+      message: `apiTimeout is ${milliseconds} ms, and the router may take ${minApiTimeoutMs} ms with its start, so that callers would lose its answers.`,
+      advice: 'Give the router a policy whose timeout is a second below apiTimeout, or more.',
+    },
+  ];
 }
 
 /** Models of one endpoint need different names, because their routes are made of them. */

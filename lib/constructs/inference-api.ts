@@ -11,16 +11,19 @@ import { checkLimitsAtSynth } from './api-limits.js';
 import { MODEL_LIST_VARIABLE } from './function-variables.js';
 import { HttpApiGateway } from './http-api-gateway.js';
 import type { InferenceApiOptions } from './inference-api-options.js';
-import { apiProblems, modelNameProblems } from './inference-api-problems.js';
-import type { InferenceFunction } from './inference-function.js';
+import { apiProblems, modelNameProblems, targetProblems } from './inference-api-problems.js';
+import type { InferenceTarget } from './inference-target.js';
 import { throwProblems } from './problems.js';
 import { RestApiGateway } from './rest-api-gateway.js';
-import { modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
+import { jobRoutes, modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
 
 /** Properties of an `InferenceApi`. */
 export type InferenceApiProps = InferenceApiOptions & {
-  /** One function per model; the first one also answers for the server: `/v2`, its health, and the list of models. */
-  readonly functions: readonly InferenceFunction[];
+  /**
+   * One function per model, or the router in front of it; the first one also answers for the server: `/v2`, its health, and the list of
+   * models.
+   */
+  readonly functions: readonly InferenceTarget[];
 };
 
 /**
@@ -42,20 +45,22 @@ export class InferenceApi extends Construct {
   private readonly allRoutes = new Map<string, HttpRoute | Method>();
   private readonly routeArns: string[] = [];
   private readonly gateway: HttpApiGateway | RestApiGateway;
+  private readonly apiOptions: InferenceApiOptions;
 
   constructor(scope: Construct, id: string, props: InferenceApiProps) {
     super(scope, id);
     throwProblems(this.node.path, [
       ...apiProblems(props),
-      ...modelNameProblems(props.functions.map((inferenceFunction) => inferenceFunction.modelName)),
+      ...modelNameProblems(props.functions.map(({ modelName }) => modelName)),
     ]);
     this.routes = this.allRoutes;
+    this.apiOptions = props;
     this.apiType = props.apiType ?? 'http';
     this.gateway = props.apiType === 'rest' ? new RestApiGateway(this, props) : new HttpApiGateway(this, props);
     this.accessLogGroup = this.gateway.accessLogGroup;
     this.domainName = this.gateway.domainName;
     checkLimitsAtSynth(this, () => this.models.length);
-    for (const inferenceFunction of props.functions) this.addFunction(inferenceFunction);
+    for (const target of props.functions) this.addFunction(target);
   }
 
   /** The public URL, without a slash at its end. That of a REST API ends with its stage, that of a custom domain with its mapping key. */
@@ -102,28 +107,26 @@ export class InferenceApi extends Construct {
   /**
    * Adds the routes of one more model; with the first function come the routes of the server.
    *
-   * @throws SynthesisError `MODEL_NAME_TWICE`, `RESPONSE_MODE_CHANGED`
+   * @throws SynthesisError `MODEL_NAME_TWICE`, `RESPONSE_MODE_CHANGED`, `STREAMING_WITH_ROUTER`, `API_TIMEOUT_BELOW_ROUTER`
    */
-  addFunction(inferenceFunction: InferenceFunction): void {
-    const { modelName, taskType } = inferenceFunction;
-    const routes = modelRoutes(modelName, taskType);
+  addFunction(target: InferenceTarget): void {
+    const { modelName, taskType } = target;
+    throwProblems(this.node.path, targetProblems(target, this.apiOptions));
+    const routes = [...modelRoutes(modelName, taskType), ...(target.hasJobs ? jobRoutes(modelName) : [])];
     if (routes.some((route) => this.allRoutes.has(routeKey(route)))) {
       throwProblems(this.node.path, modelNameProblems([modelName, modelName]));
     }
     const isFirst = this.models.length === 0;
     const gateway: ApiGateway = this.gateway;
-    for (const { route, resource, arn } of gateway.addRoutes(inferenceFunction, [
-      ...(isFirst ? SERVER_ROUTES : []),
-      ...routes,
-    ])) {
+    for (const { route, resource, arn } of gateway.addRoutes(target, [...(isFirst ? SERVER_ROUTES : []), ...routes])) {
       this.allRoutes.set(routeKey(route), resource);
       this.routeArns.push(arn);
     }
-    this.models.push({ name: modelName, version: inferenceFunction.modelVersion });
+    this.models.push({ name: modelName, version: target.modelVersion });
     if (isFirst) {
       // Written at synth, when every model is known.
       const list = Lazy.string({ produce: () => JSON.stringify(this.models) });
-      inferenceFunction.function.addEnvironment(MODEL_LIST_VARIABLE, list);
+      target.functions.at(-1)?.addEnvironment(MODEL_LIST_VARIABLE, list);
     }
   }
 

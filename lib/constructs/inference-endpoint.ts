@@ -4,12 +4,17 @@ import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
+import { IdleCost } from './idle-cost.js';
 import { InferenceApi } from './inference-api.js';
 import { type InferenceApiOptions, splitApiOptions } from './inference-api-options.js';
 import { apiProblems, modelNameProblems } from './inference-api-problems.js';
 import { InferenceFunction } from './inference-function.js';
 import { type InferenceFunctionOptions, inheritOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
+import { addGpu, behindRouter, gpuProblems } from './inference-gpu.js';
+import type { InferenceGpuOptions } from './inference-gpu-options.js';
+import type { InferenceRouter } from './inference-router.js';
+import type { InferenceTarget } from './inference-target.js';
 import type { Model } from './model.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { throwProblems } from './problems.js';
@@ -21,6 +26,21 @@ export type InferenceEndpointProps = InferenceEndpointOptions & InferenceApiOpti
 export interface InferenceEndpointOptions extends InferenceFunctionOptions {
   /** At least one. Each has a function of its own; the first one's also answers for the server: `/v2`, its health, and the list of models. */
   readonly models: readonly Model[];
+  /**
+   * A GPU for each model, and a router that turns to it when Lambda is throttled, slow, broken or too small. Its costs are those of the
+   * instances, whether they are needed or not, unless there is a queue alone.
+   * @default - none: the API invokes the functions that predict, and there is no router
+   */
+  readonly gpu?: InferenceGpuOptions;
+}
+
+/** Properties of one more model. */
+export interface InferenceModelOptions extends InferenceFunctionOptions {
+  /**
+   * As for the endpoint; `false` for none.
+   * @default - what the endpoint has; options beside each other replace the endpoint's one by one
+   */
+  readonly gpu?: InferenceGpuOptions | false;
 }
 
 /**
@@ -38,30 +58,41 @@ export class InferenceEndpoint extends Construct {
   readonly runtimeLayer: OnnxRuntimeLayer;
   /** By model name. */
   readonly functions: ReadonlyMap<string, InferenceFunction>;
+  /** What stands in front of functions, by model name; none without `gpu`. */
+  readonly routers: ReadonlyMap<string, InferenceRouter>;
   /** The output of the stack that says where the endpoint is. */
   readonly urlOutput: CfnOutput;
 
   private readonly functionsByModel = new Map<string, InferenceFunction>();
+  private readonly routersByModel = new Map<string, InferenceRouter>();
   private readonly functionsScope: Construct;
+  private gpuScope: Construct | undefined;
   private readonly functionOptions: InferenceFunctionOptions;
+  private readonly gpu: InferenceGpuOptions | undefined;
+  private readonly apiOptions: InferenceApiOptions;
 
   constructor(scope: Construct, id: string, props: InferenceEndpointProps) {
     super(scope, id);
     const { apiOptions, otherOptions } = splitApiOptions<InferenceEndpointOptions>(props);
-    const { models, ...functionOptions } = otherOptions;
+    const { models, gpu, ...functionOptions } = otherOptions;
     throwProblems(this.node.path, [
       ...modelNameProblems(models.map((model) => model.name)),
       ...functionProblems(props),
       ...apiProblems(props),
+      ...(gpu === undefined ? [] : gpuProblems(this, gpu, { functionOptions, apiOptions }, models)),
     ]);
+    IdleCost.gatherAt(this);
     this.functions = this.functionsByModel;
+    this.routers = this.routersByModel;
+    this.gpu = gpu;
+    this.apiOptions = apiOptions;
     this.functionOptions = functionOptions;
     this.functionsScope = new Construct(this, 'Models');
     const architecture = chooseArchitecture(this, props.architecture);
     this.runtimeLayer = new OnnxRuntimeLayer(this, 'OnnxRuntime', { architecture });
-    for (const model of models) this.addFunction(model, functionOptions);
+    const targets = models.map((model) => this.addFunction(model, functionOptions, gpu));
     this.api = new InferenceApi(this, 'Api', {
-      functions: [...this.functionsByModel.values()],
+      functions: targets,
       ...apiOptions,
     });
     this.urlOutput = new CfnOutput(this, 'Url', {
@@ -80,15 +111,17 @@ export class InferenceEndpoint extends Construct {
    *
    * @throws SynthesisError as the constructor
    */
-  addModel(model: Model, options: InferenceFunctionOptions = {}): InferenceFunction {
+  addModel(model: Model, { gpu: ofModel, ...options }: InferenceModelOptions = {}): InferenceFunction {
     const inherited = inheritOptions(this.functionOptions, options);
+    const gpu = ofModel === false ? undefined : inheritGpu(this.gpu, ofModel);
+    const around = { functionOptions: inherited, apiOptions: this.apiOptions };
     throwProblems(this.node.path, [
       ...modelNameProblems([...this.functionsByModel.keys(), model.name]),
       ...functionProblems({ ...inherited, runtimeLayer: this.runtimeLayer }),
+      ...(gpu === undefined ? [] : gpuProblems(this, gpu, around, [model])),
     ]);
-    const inferenceFunction = this.addFunction(model, inherited);
-    this.api.addFunction(inferenceFunction);
-    return inferenceFunction;
+    this.api.addFunction(this.addFunction(model, inherited, gpu));
+    return this.functionOf(model.name);
   }
 
   /** Lets someone call every route of the API: `execute-api:Invoke`. Of use only with `InferenceAuth.iam()`. */
@@ -166,16 +199,33 @@ export class InferenceEndpoint extends Construct {
     });
   }
 
-  private addFunction(model: Model, options: InferenceFunctionOptions): InferenceFunction {
-    const { architecture: _, ...others } = options;
+  /** What the model's routes lead to. */
+  private addFunction(
+    model: Model,
+    options: InferenceFunctionOptions,
+    gpu: InferenceGpuOptions | undefined,
+  ): InferenceTarget {
+    const { architecture: _, ...others } = gpu === undefined ? options : behindRouter(options, gpu);
     const inferenceFunction = new InferenceFunction(this.functionsScope, model.name, {
       ...others,
       model,
       runtimeLayer: this.runtimeLayer,
     });
     this.functionsByModel.set(model.name, inferenceFunction);
-    return inferenceFunction;
+    if (gpu === undefined) return inferenceFunction;
+    this.gpuScope ??= new Construct(this, 'Gpu');
+    const around = { functionOptions: options, apiOptions: this.apiOptions };
+    const router = addGpu(this.gpuScope, model, inferenceFunction, gpu, around);
+    this.routersByModel.set(model.name, router);
+    return router;
   }
+}
+
+function inheritGpu(
+  ofEndpoint: InferenceGpuOptions | undefined,
+  ofModel: InferenceGpuOptions | undefined,
+): InferenceGpuOptions | undefined {
+  return ofModel === undefined ? ofEndpoint : { ...ofEndpoint, ...ofModel };
 }
 
 /** CloudFormation takes 1,024 bytes. */

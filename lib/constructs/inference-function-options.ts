@@ -1,6 +1,6 @@
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import type { Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
+import type { Architecture, FunctionOptions, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
 import type { ProvisionedConcurrency } from './provisioned-concurrency.js';
@@ -117,6 +117,19 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default - a key that AWS owns
    */
   readonly logEncryption?: IKey;
+}
+
+/** The network as CDK's function takes it. */
+export function networkOptions(
+  props: Pick<InferenceFunctionOptions, 'vpc' | 'vpcSubnets' | 'securityGroups' | 'allowAllOutbound'>,
+): FunctionOptions {
+  const { vpc, vpcSubnets, securityGroups, allowAllOutbound } = props;
+  return {
+    ...(vpc === undefined ? {} : { vpc }),
+    ...(vpcSubnets === undefined ? {} : { vpcSubnets }),
+    ...(securityGroups === undefined ? {} : { securityGroups: [...securityGroups] }),
+    ...(allowAllOutbound === undefined ? {} : { allowAllOutbound }),
+  };
 }
 
 /** A model's own options before those of its endpoint; without what says more of an option that the model replaces. */

@@ -11,8 +11,8 @@ import { telemetryProblems } from './telemetry.js';
 import { vpcProblems } from './vpc-problems.js';
 
 /** The upper bound is the account's quota, which only the account knows. */
-const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
-const KEEP_VERSIONS = { min: 1, unit: 'versions' };
+export const RESERVED_CONCURRENCY = { min: 0, unit: 'requests' };
+export const KEEP_VERSIONS = { min: 1, unit: 'versions' };
 const TIMEOUT_SECONDS = { min: 1, max: 900, reason: 'Lambda runs a function for 15 minutes at most' };
 
 /** What is wrong with a function's properties, as far as it shows before the model is built. */
@@ -32,20 +32,7 @@ export function functionProblems(
     ),
     ...provisionedConcurrencyProblems(props.provisionedConcurrency, { reservedConcurrentExecutions }),
     ...checkWholeNumber('KEEP_VERSIONS_INVALID', 'keepVersions', props.keepVersions, KEEP_VERSIONS),
-    ...logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
-      {
-        code: 'LOG_RETENTION_WITHOUT_EFFECT',
-        name: 'logRetention',
-        given: props.logRetention !== undefined,
-        what: 'retention',
-      },
-      {
-        code: 'LOG_ENCRYPTION_WITHOUT_EFFECT',
-        name: 'logEncryption',
-        given: props.logEncryption !== undefined,
-        what: 'key',
-      },
-    ]),
+    ...functionLogProblems(props),
     ...architectureProblems(props),
     ...vpcProblems(props),
     ...telemetryProblems(props),
@@ -64,6 +51,26 @@ function driftShareProblems(driftShare: number | undefined): Problem[] {
       advice: 'Give a number from 0, for no request, to 1.',
     },
   ];
+}
+
+/** Options of a function's own log group beside one of the user's. */
+export function functionLogProblems(
+  props: Pick<InferenceFunctionOptions, 'logGroup' | 'logRetention' | 'logEncryption'>,
+): Problem[] {
+  return logGroupProblems({ name: 'logGroup', given: props.logGroup !== undefined }, [
+    {
+      code: 'LOG_RETENTION_WITHOUT_EFFECT',
+      name: 'logRetention',
+      given: props.logRetention !== undefined,
+      what: 'retention',
+    },
+    {
+      code: 'LOG_ENCRYPTION_WITHOUT_EFFECT',
+      name: 'logEncryption',
+      given: props.logEncryption !== undefined,
+      what: 'key',
+    },
+  ]);
 }
 
 function timeoutProblems(timeout: Duration | undefined): Problem[] {

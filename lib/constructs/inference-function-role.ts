@@ -34,9 +34,7 @@ export function createFunctionRole(scope: Construct, id: string, options: Infere
     assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     description: `Runs the model ${options.modelName}`,
     inlinePolicies: {
-      WriteLogs: new PolicyDocument({
-        statements: [new PolicyStatement({ actions: WRITE_LOGS, resources: [options.logGroup.logGroupArn] })],
-      }),
+      WriteLogs: writeLogs(options.logGroup),
       ...(options.tracing ? { WriteTraces: writeTraces() } : {}),
       ...(options.vpc ? { JoinVpc: joinVpc() } : {}),
       ...(options.weights === undefined
@@ -45,19 +43,23 @@ export function createFunctionRole(scope: Construct, id: string, options: Infere
       ...(options.capture === undefined ? {} : { CaptureRequests: captureRequests(Stack.of(scope), options.capture) }),
     },
   });
-  if (options.tracing || options.vpc) acknowledgeUnnamed(role);
+  if (options.tracing || options.vpc) acknowledgeTracesAndNetwork(role);
   if (options.capture !== undefined) {
     acknowledgeWildcard(role, capturesArn(options.capture), 'The function names the objects below its prefix.');
   }
   return role;
 }
 
-function writeTraces(): PolicyDocument {
+export function writeLogs({ logGroupArn }: ILogGroup): PolicyDocument {
+  return new PolicyDocument({ statements: [new PolicyStatement({ actions: WRITE_LOGS, resources: [logGroupArn] })] });
+}
+
+export function writeTraces(): PolicyDocument {
   return new PolicyDocument({ statements: [new PolicyStatement({ actions: WRITE_TRACES, resources: ['*'] })] });
 }
 
 /** The permissions are Lambda's, not the function's: what runs in the function, a hostile model included, is denied them. */
-function joinVpc(): PolicyDocument {
+export function joinVpc(): PolicyDocument {
   return new PolicyDocument({
     statements: [
       new PolicyStatement({ actions: MANAGE_NETWORK_INTERFACES, resources: ['*'] }),
@@ -108,7 +110,7 @@ function throughS3(stack: Stack): Record<string, Record<string, string>> {
 }
 
 /** On the resource alone: what a user grants the role lands in a policy of its own, which stays checked. */
-function acknowledgeUnnamed(role: Role): void {
+export function acknowledgeTracesAndNetwork(role: Role): void {
   Validations.of(role.node.defaultChild ?? role).acknowledge({
     id: 'AwsSolutions-IAM5[Resource::*]',
     reason:

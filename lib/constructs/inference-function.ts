@@ -22,16 +22,21 @@ import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
-import type { InferenceFunctionOptions } from './inference-function-options.js';
+import { type InferenceFunctionOptions, networkOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
 import { createFunctionRole } from './inference-function-role.js';
+import type { InferenceTarget, ResponseMode } from './inference-target.js';
 import type { Model } from './model.js';
 import { announceDelivery, deliveryProblems, modelDelivery } from './model-delivery.js';
 import { ModelLayer } from './model-layer.js';
 import { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { predictFunctionAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
-import { type ProvisionedConcurrencyScaling, scaleProvisionedConcurrency } from './provisioned-concurrency.js';
+import {
+  type ProvisionedConcurrency,
+  type ProvisionedConcurrencyScaling,
+  scaleProvisionedConcurrency,
+} from './provisioned-concurrency.js';
 import { createCapture, type RequestCapture } from './request-capture.js';
 import { functionMetric, inputBinMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
 import { VersionRetention } from './version-retention.js';
@@ -49,15 +54,12 @@ export interface InferenceFunctionProps extends InferenceFunctionOptions {
   readonly runtimeLayer?: OnnxRuntimeLayer;
 }
 
-/** Whether a function's answer is its result, or a stream: `index.handler` or `index.streamingHandler`. */
-export type ResponseMode = 'buffered' | 'streamed';
-
 /**
  * One model behind a Lambda function, with a version per content and an alias `live` on the newest.
  *
  * @throws SynthesisError with every fault of the properties, or because the model does not fit
  */
-export class InferenceFunction extends Construct implements IGrantable, IConnectable {
+export class InferenceFunction extends Construct implements IGrantable, IConnectable, InferenceTarget {
   /** The function itself. */
   readonly function: LambdaFunction;
   /** `live`: what callers invoke. */
@@ -72,6 +74,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly modelLayer: ModelLayer;
   /** The layer with onnxruntime. */
   readonly runtimeLayer: OnnxRuntimeLayer;
+  /** Environments that are started ahead of requests; undefined where there are none. */
+  readonly provisionedConcurrency: ProvisionedConcurrency | undefined;
   /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
@@ -84,6 +88,10 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly taskType: Task['type'];
   /** How long an invocation may take. */
   readonly timeout: Duration;
+  /** No jobs without a router. */
+  readonly hasJobs = false;
+  /** An API may wait for it as briefly as it likes. */
+  readonly minApiTimeoutMs = undefined;
   /** Whether the function's lines are metrics, so that there are more than those of AWS/Lambda. */
   readonly publishesMetrics: boolean;
   private responseMode: ResponseMode | undefined;
@@ -166,6 +174,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     const version = this.function.currentVersion as IVersion;
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
+    this.provisionedConcurrency = props.provisionedConcurrency;
     this.provisionedConcurrencyScaling =
       props.provisionedConcurrency && scaleProvisionedConcurrency(this, this.alias, props.provisionedConcurrency);
     this.versionRetention = this.retainVersions(props.keepVersions);
@@ -195,6 +204,11 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.responseMode = mode;
     const resource = this.function.node.defaultChild as CfnFunction;
     if (mode === 'streamed') resource.handler = 'index.streamingHandler';
+  }
+
+  /** That whose answers callers get: its own. */
+  get functions(): readonly [LambdaFunction] {
+    return [this.function];
   }
 
   /** The function's role, to grant it further permissions. */
@@ -345,13 +359,9 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
 /** Options that CDK's function takes as they are. */
 function givenOptions(props: InferenceFunctionOptions): FunctionOptions {
   const { reservedConcurrentExecutions, environmentEncryption } = props;
-  const { vpc, vpcSubnets, securityGroups, allowAllOutbound } = props;
   return {
     ...(reservedConcurrentExecutions === undefined ? {} : { reservedConcurrentExecutions }),
     ...(environmentEncryption === undefined ? {} : { environmentEncryption }),
-    ...(vpc === undefined ? {} : { vpc }),
-    ...(vpcSubnets === undefined ? {} : { vpcSubnets }),
-    ...(securityGroups === undefined ? {} : { securityGroups: [...securityGroups] }),
-    ...(allowAllOutbound === undefined ? {} : { allowAllOutbound }),
+    ...networkOptions(props),
   };
 }

@@ -14,6 +14,8 @@ export class MonitoredTraffic {
   readonly name: string;
   /** Whether there are more metrics than AWS's own. */
   readonly hasOwnMetrics: boolean;
+  /** Whether a router writes some, too. */
+  readonly hasRouterMetrics: boolean;
 
   constructor(
     readonly model: MonitoredModel,
@@ -21,6 +23,7 @@ export class MonitoredTraffic {
   ) {
     this.name = model.function.modelName;
     this.hasOwnMetrics = model.function.publishesMetrics;
+    this.hasRouterMetrics = model.router !== undefined && this.hasOwnMetrics;
   }
 
   /** A metric of the function in the namespace AWS/Lambda. */
@@ -47,7 +50,7 @@ export class MonitoredTraffic {
 
   /** Answers of 500 and more that were written down; Lambda counts what ends without an answer: timeouts, crashes, no memory. */
   serverErrors(): Metric | undefined {
-    if (this.model.router !== undefined) return this.router('RouterErrors');
+    if (this.hasRouterMetrics) return this.router('RouterErrors');
     return this.hasOwnMetrics ? this.own('ServerErrors') : undefined;
   }
 
@@ -119,9 +122,9 @@ export class MonitoredTraffic {
 
   /** A percentile of what callers wait for, API Gateway not counted. */
   latency(statistic: string): Metric {
-    return this.model.router === undefined
-      ? this.lambda('Duration', { statistic, label: statistic })
-      : this.router('RouterTime', { statistic, label: statistic });
+    return this.hasRouterMetrics
+      ? this.router('RouterTime', { statistic, label: statistic })
+      : this.front('Duration', { statistic, label: statistic });
   }
 
   /** What is watched of the model's inputs. */

@@ -32,6 +32,9 @@ export const DECRYPT_OBJECT = ['kms:Decrypt'];
 /** What the service CloudWatch Logs does with the key of a log group. */
 export const ENCRYPT_LOGS = ['kms:Decrypt*', 'kms:Describe*', 'kms:Encrypt*', 'kms:GenerateDataKey*', 'kms:ReEncrypt*'];
 
+/** On the ARN of an alias, and so on what it points to alone. */
+export const INVOKE_FUNCTION = ['lambda:InvokeFunction'];
+
 /** On a function's ARN. */
 export const LIST_VERSIONS = ['lambda:ListAliases', 'lambda:ListVersionsByFunction'];
 

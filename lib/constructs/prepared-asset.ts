@@ -16,6 +16,10 @@ export function predictFunctionAsset(): PreparedAsset {
   return preparedAsset(preparedPath('functions', 'predict'));
 }
 
+export function routerAsset(): PreparedAsset {
+  return preparedAsset(preparedPath('functions', 'router'));
+}
+
 export function versionRetentionAsset(): PreparedAsset {
   return preparedAsset(preparedPath('functions', 'version-retention'));
 }

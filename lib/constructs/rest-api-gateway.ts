@@ -26,7 +26,7 @@ import { bindCustomDomain, mapCustomDomain } from './custom-domain.js';
 import { CORS_VARIABLE } from './function-variables.js';
 import type { RestApiOptions } from './inference-api-options.js';
 import { InferenceAuth, type RestAuthConfig } from './inference-auth.js';
-import type { InferenceFunction } from './inference-function.js';
+import type { InferenceTarget } from './inference-target.js';
 import { RestCors } from './rest-cors.js';
 import { RestRequestValidation } from './rest-request-validation.js';
 import type { Route } from './routes.js';
@@ -78,13 +78,16 @@ export class RestApiGateway implements ApiGateway {
     sayWhatDeploymentMeans(scope, options);
   }
 
-  addRoutes(inferenceFunction: InferenceFunction, routes: readonly Route[]): readonly AddedRoute[] {
+  addRoutes(target: InferenceTarget, routes: readonly Route[]): readonly AddedRoute[] {
     const { streaming = false } = this.options;
-    inferenceFunction.answerBy(streaming ? 'streamed' : 'buffered');
-    if (this.cors !== undefined) inferenceFunction.function.addEnvironment(CORS_VARIABLE, this.cors.functionVariable);
+    target.answerBy(streaming ? 'streamed' : 'buffered');
+    if (this.cors !== undefined) {
+      for (const answering of target.functions)
+        answering.addEnvironment(CORS_VARIABLE, this.cors.functionVariable(target.hasJobs));
+    }
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: an Alias is an IFunction.
-    const target = inferenceFunction.alias as IFunction;
-    const integration = new LambdaIntegration(target, {
+    const invoked = target.alias as IFunction;
+    const integration = new LambdaIntegration(invoked, {
       timeout: apiTimeoutOf(this.options),
       // One permission for all routes of a function: a policy of a function holds 20 KB, a stack 500 resources.
       scopePermissionToMethod: false,
@@ -92,7 +95,7 @@ export class RestApiGateway implements ApiGateway {
     });
     return routes.map((route) => {
       const resource = this.api.root.resourceForPath(route.path);
-      this.cors?.addPreflight(resource);
+      this.cors?.addPreflight(resource, target.hasJobs);
       const method = resource.addMethod(route.method, integration, {
         ...this.methodOptions,
         ...this.validation?.methodOptions(route),

@@ -32,6 +32,16 @@ export function modelRoutes(modelName: string, taskType: Task['type']): readonly
   return routes;
 }
 
+/** Of a model whose requests may become jobs: an upload begins, it is done, and what became of it. */
+export function jobRoutes(modelName: string): readonly Route[] {
+  const jobs = `/v2/models/${modelName}/jobs`;
+  return [
+    { method: 'POST', path: jobs },
+    { method: 'POST', path: `${jobs}/{id}` },
+    { method: 'GET', path: `${jobs}/{id}` },
+  ];
+}
+
 function v2Routes(path: string): Route[] {
   return [
     { method: 'GET', path },

@@ -12,6 +12,8 @@ import {
   METRICS_DISABLED_VARIABLE,
   METRICS_NAMESPACE_VARIABLE,
   MODEL_DIMENSION,
+  ROUTER_METRICS,
+  type RouterMetric,
   STATISTIC_DIMENSION,
 } from '../artifact/function-metrics.js';
 import { inputBinName, type ProfiledStatistic, statisticName } from '../artifact/input-profile.js';
@@ -98,18 +100,18 @@ export function telemetryProblems(
 }
 
 /**
- * A metric that the function of a model writes: times as averages, counts as sums.
+ * A metric that the function of a model or its router writes: times as averages, counts as sums.
  *
  * @throws SynthesisError `METRICS_TURNED_OFF`
  */
 export function functionMetric(
   scope: Construct,
-  name: FunctionMetric,
+  name: FunctionMetric | RouterMetric,
   modelName: string,
   telemetry: TelemetryOptions,
   options: MetricOptions = {},
 ): Metric {
-  const statistic = FUNCTION_METRICS[name] === 'Count' ? Stats.SUM : Stats.AVERAGE;
+  const statistic = { ...FUNCTION_METRICS, ...ROUTER_METRICS }[name] === 'Count' ? Stats.SUM : Stats.AVERAGE;
   return ownMetric(scope, name, modelName, telemetry, { statistic, ...options });
 }
 

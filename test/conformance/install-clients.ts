@@ -1,4 +1,5 @@
-/** Makes the environments of the Python clients, of onnxruntime's quantizer, safetensors, moto and Triton's schema: `npx tsx test/conformance/install-clients.ts`. */
+/** Makes the environments of the Python clients, of onnxruntime's quantizer, safetensors, moto, Triton's schema and mlserver: `npx tsx test/conformance/install-clients.ts`. */
+import { MLSERVER } from '../support/mlserver.js';
 import { MOTO } from '../support/moto.js';
 import { pythonWith } from '../support/python-environment.js';
 import { QUANTIZATION_REQUIREMENTS } from '../support/quantization-python.js';
@@ -11,5 +12,5 @@ for (const client of PYTHON_CLIENTS) {
   installClient(client);
   process.stdout.write(`${client}: ${((performance.now() - begin) / 1000).toFixed(1)} s\n`);
 }
-const LIBRARIES = [QUANTIZATION_REQUIREMENTS, SAFETENSORS_REQUIREMENTS, MOTO, TRITON_CLIENT];
+const LIBRARIES = [QUANTIZATION_REQUIREMENTS, SAFETENSORS_REQUIREMENTS, MOTO, TRITON_CLIENT, MLSERVER];
 for (const requirements of LIBRARIES) pythonWith(requirements);

@@ -34,12 +34,13 @@ export interface SeenCall {
   /** Counted from 1. */
   readonly number: number;
   readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
 export interface FaultyServiceOptions {
   readonly answer: (request: IncomingMessage) => Promise<ServiceAnswer>;
   /** Undefined: none. */
-  readonly fault?: ((call: SeenCall) => ServiceFault | undefined) | undefined;
+  readonly fault?: ((call: SeenCall) => ServiceFault | undefined | Promise<ServiceFault | undefined>) | undefined;
 }
 
 export interface FaultyService {
@@ -56,9 +57,9 @@ export async function startFaultyService({ answer, fault }: FaultyServiceOptions
   let worked = 0;
   let connections = 0;
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
-    const call = { number: calls.length + 1, request };
+    const call = { number: calls.length + 1, request, response };
     calls.push(call);
-    const what = fault?.(call);
+    const what = await fault?.(call);
     if (what?.kind === 'answer') {
       const { status, headers = {}, body = '' } = what;
       request.resume();

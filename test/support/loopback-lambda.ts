@@ -1,13 +1,19 @@
 /** Lambda in small on loopback: real bundles in processes of their own behind the Invoke API of the local host, and faults in front of it. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { builtInRuntime } from '../../lib/local/execution-environment.js';
-import { FunctionPool } from '../../lib/local/function-pool.js';
+import { builtInRuntime, type RuntimeCommand } from '../../lib/local/execution-environment.js';
+import { FunctionPool, type PoolInvocation } from '../../lib/local/function-pool.js';
 import { answerInvoke } from '../../lib/local/invoke-api.js';
 import type { LocalFunction } from '../../lib/local/local-stack.js';
-import { type FaultyService, type FaultyServiceOptions, startFaultyService } from './faulty-service.js';
+import {
+  type FaultyService,
+  type FaultyServiceOptions,
+  type ServiceAnswer,
+  startFaultyService,
+} from './faulty-service.js';
 import { HOST_ARCHITECTURE } from './predict-function.js';
 
 export const LOOPBACK_REGION = 'eu-west-1';
@@ -30,6 +36,10 @@ export interface LoopbackFunctionOptions {
   readonly timeoutSeconds?: number;
   /** Path of the Node.js that runs it. Default: the one that runs the tests. */
   readonly node?: string;
+  /** The program that loads the handler. Default: the runtime client of the local host on `node`. */
+  readonly runtime?: RuntimeCommand;
+  /** Calls of the Invoke API beyond so many at a time are throttled. Default: they wait for an environment. */
+  readonly reservedConcurrency?: number;
 }
 
 /** A function with its environments, invoked as Lambda invokes it. */
@@ -57,6 +67,7 @@ export class LoopbackFunction {
       memoryMiB,
       timeoutSeconds,
       environment,
+      invokes: [],
       objects: new Map(),
     };
     this.pool = this.newPool();
@@ -67,11 +78,25 @@ export class LoopbackFunction {
     return `${this.localFunction.arn}:live`;
   }
 
+  private inFlight = 0;
+
+  /** Whether Lambda would answer 429 now. */
+  get isThrottled(): boolean {
+    return this.inFlight >= (this.options.reservedConcurrency ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Called when an environment has got an event and cannot have answered it yet. */
   onEvent: () => void = () => undefined;
+  /** Told how each invocation ended. */
+  onEnd: (outcome: PoolInvocation['outcome']) => void = () => undefined;
 
   invokeRaw(requestId: string, payload: string) {
-    const pending = this.pool.invoke(requestId, payload);
+    this.inFlight += 1;
+    const pending = this.pool.invoke(requestId, payload).then((invocation) => {
+      this.inFlight -= 1;
+      this.onEnd(invocation.outcome);
+      return invocation;
+    });
     this.onEvent();
     return pending;
   }
@@ -97,7 +122,8 @@ export class LoopbackFunction {
 
   private newPool(): FunctionPool {
     const { optFolder = this.folder, maxConcurrency = 4, node } = this.options;
-    const runtime = builtInRuntime(this.localFunction.memoryMiB);
+    const builtIn = builtInRuntime(this.localFunction.memoryMiB);
+    const { runtime = node === undefined ? builtIn : { ...builtIn, command: node } } = this.options;
     this.pools += 1;
     return new FunctionPool({
       function: this.localFunction,
@@ -105,7 +131,7 @@ export class LoopbackFunction {
       temporaryFolder: join(this.folder, `tmp-${this.pools}`),
       region: LOOPBACK_REGION,
       host: process.env,
-      runtime: node === undefined ? runtime : { ...runtime, command: node },
+      runtime,
       maxConcurrency,
       initLimitMs: 60_000,
       onLine: (line) => this.lines.push(line),
@@ -121,6 +147,7 @@ export function startInvokeApi(
   return startFaultyService({
     fault,
     answer: async (request) => {
+      if (invoked.isThrottled) return throttled(request);
       const answer = await answerInvoke(request, {
         functions: [invoked.localFunction],
         region: LOOPBACK_REGION,
@@ -130,4 +157,19 @@ export function startInvokeApi(
       return answer ?? { status: 404, headers: {}, body: Buffer.alloc(0) };
     },
   });
+}
+
+/** https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors */
+function throttled(request: IncomingMessage): ServiceAnswer {
+  request.resume();
+  const members = {
+    Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded',
+    Type: 'User',
+    message: 'Rate Exceeded.',
+  };
+  return {
+    status: 429,
+    headers: { 'content-type': 'application/json', 'x-amzn-errortype': 'TooManyRequestsException' },
+    body: Buffer.from(JSON.stringify(members)),
+  };
 }

@@ -3,6 +3,7 @@ import { attribute } from '../ir/attribute.js';
 import { type ElementType, elementTypeNumber } from '../ir/element-type.js';
 import type { Value } from '../ir/value.js';
 import { elementTypeOf, type GraphBuilder, typeOf } from './graph-builder.js';
+import { firstOf } from './lowering-error.js';
 import { broadcastShapes, shapeOf } from './shape.js';
 
 export type UnaryOperator =
@@ -69,10 +70,8 @@ export function compare(builder: GraphBuilder, operator: Comparison, a: Value, b
 }
 
 export function variadic(builder: GraphBuilder, operator: VariadicOperator, values: readonly Value[]): Value {
-  const [first] = values;
-  if (first === undefined) throw new TypeError(`${operator} of nothing`);
   return builder.node(operator, values, {
-    elementType: elementTypeOf(first),
+    elementType: elementTypeOf(firstOf(values, operator)),
     shape: broadcastShapes(...values.map(shapeOf)),
   });
 }

@@ -3,7 +3,7 @@ import { attribute } from '../ir/attribute.js';
 import { Tensor } from '../ir/tensor.js';
 import type { Dimension, Value } from '../ir/value.js';
 import { elementTypeOf, type GraphBuilder, typeOf } from './graph-builder.js';
-import { LoweringError } from './lowering-error.js';
+import { firstOf, LoweringError } from './lowering-error.js';
 import { broadcastShapes, normalizedAxis, rankOf, type Shape, shapeOf, shapeText, staticCount } from './shape.js';
 
 /** Dimension `i` of the result is dimension `permutation[i]` of `x`. Nothing is written where nothing moves. */
@@ -112,8 +112,7 @@ export function squeeze(builder: GraphBuilder, x: Value, axes: readonly number[]
 }
 
 export function concat(builder: GraphBuilder, values: readonly Value[], axis: number): Value {
-  const [first] = values;
-  if (first === undefined) throw new TypeError('a concatenation of nothing');
+  const first = firstOf(values, 'Concat');
   if (values.length === 1) return first;
   const at = normalizedAxis(axis, rankOf(first));
   const shapes = values.map(shapeOf);

@@ -104,5 +104,6 @@ describe('shapes', () => {
     expect((await refusalOf(() => binary(builder, 'Add', x, builder.floats([1, 2])))).code).toBe('SHAPE_MISMATCH');
     expect((await refusalOf(() => reshape(builder, x, [4, 2]))).code).toBe('SHAPE_MISMATCH');
     expect((await refusalOf(() => concat(builder, [x, x], 2))).code).toBe('AXIS_RANGE');
+    expect((await refusalOf(() => concat(builder, [], 0))).code).toBe('INPUT_MISSING');
   });
 });

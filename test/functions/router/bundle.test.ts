@@ -1,14 +1,17 @@
 /** The real router in front of the real function that predicts, and what it makes of every way in which that and the GPU fail. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { awsError, functionError } from '../../support/aws-answers.js';
 import type { ServiceFault } from '../../support/faulty-service.js';
+import { logarithmRequest } from '../../support/logarithm-requests.js';
 import { NODES_UNDER_TEST, requireNode } from '../../support/node24.js';
 import { post } from '../../support/router-endpoint.js';
 import { requestLines, setUpRouterTest, whereAndWhy } from '../../support/router-test.js';
 import { modelError } from '../../support/triton-on-sagemaker.js';
 
 const test = setUpRouterTest();
+const ROUTER_PROBE = join(import.meta.dirname, '../../support/fault-run/router-probe.cjs');
 
 describe.each(NODES_UNDER_TEST)('an inference on $name', (target) => {
   it.for(['json', 'binary'] as const)(
@@ -90,6 +93,17 @@ describe('when Lambda', () => {
   });
 });
 
+describe('when the wall clock jumps', () => {
+  it.each([3_600_000, -3_600_000])('by %d ms, requests still get their answers', async (by) => {
+    const environment = { NODE_OPTIONS: `--require ${JSON.stringify(ROUTER_PROBE)}` };
+    const router = test.endpoint.router({ environment });
+    const { path, body } = logarithmRequest(1, 'json');
+    for (const headers of [{}, { 'x-fault-clock': `${by};0` }, {}]) {
+      expect(whereAndWhy(await post(router, path, body, headers))).toEqual([200, 'lambda', 'primary']);
+    }
+  });
+});
+
 describe('what is too large for Lambda', () => {
   it.each([
     [{ maxCpuBatch: 3 }, 'batch-too-large'],
@@ -107,7 +121,7 @@ describe('what is too large for Lambda', () => {
       code: 'GPU_UNAVAILABLE',
       error: expect.stringContaining('SageMaker: not ready (ModelNotReadyException)'),
     });
-    expect(test.endpoint.asked).toEqual({ lambda: before.lambda, gpu: before.gpu + 3 });
+    expect(test.endpoint.asked).toEqual({ ...before, gpu: before.gpu + 3 });
   });
 });
 

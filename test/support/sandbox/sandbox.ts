@@ -1,19 +1,10 @@
 /** A runtime client for the local host that puts every execution environment into a sandbox: see enter.mjs. */
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RuntimeCommand } from '../../../lib/local/execution-environment.js';
 import { NODE24 } from '../node24.js';
+import { layOutRuntimeClient } from './runtime-client.js';
 
 const CGROUPS = '/sys/fs/cgroup';
 const PREFIX = 'cdk-onnx-sandbox-';
@@ -89,12 +80,7 @@ export interface Sandbox {
 /** @throws Error naming what this machine lacks */
 export function openSandbox({ storageMiB = 512, emulation, client }: SandboxOptions = {}): Sandbox {
   if (lacks.length > 0) throw new Error(`skipped: needs ${lacks.join(', ')}`);
-  const runtime = mkdtempSync(join(tmpdir(), 'cdk-onnx-runtime-'));
-  copyFileSync(join(RUNTIME_CLIENT, 'index.mjs'), join(runtime, 'index.mjs'));
-  // A folder of the native part's name: `require` finds the stand-in there.
-  mkdirSync(join(runtime, 'rapid-client.node'));
-  copyFileSync(join(import.meta.dirname, 'rapid-client.cjs'), join(runtime, 'rapid-client.node/index.cjs'));
-  copyFileSync(join(import.meta.dirname, 'rapid-client-package.json'), join(runtime, 'rapid-client.node/package.json'));
+  const runtime = layOutRuntimeClient(RUNTIME_CLIENT);
   const emulator = emulation === undefined ? undefined : { command: emulation.command, files: emulation.files };
   const options = JSON.stringify({ node: emulation?.node ?? NODE24, runtime, storageMiB, emulator, client });
   removeStaleGroups();

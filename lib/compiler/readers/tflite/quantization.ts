@@ -46,6 +46,11 @@ export function sameQuantization(a: QuantizedTensor, b: QuantizedTensor): boolea
   );
 }
 
+/** The least and the most that a tensor stores. */
+export function storedRange({ type }: QuantizedTensor): readonly [number, number] {
+  return QUANTIZED_RANGES[type];
+}
+
 /** ONNX before opset 21 quantizes to 8 bits only. */
 export function isEightBit({ type }: QuantizedTensor): boolean {
   return type !== 'INT16';

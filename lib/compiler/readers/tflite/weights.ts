@@ -5,11 +5,13 @@
  */
 
 import { attribute } from '../../ir/attribute.js';
+import { Tensor } from '../../ir/tensor.js';
 import type { Value } from '../../ir/value.js';
 import { type GraphBuilder, typeOf } from '../../lowering/graph-builder.js';
 import { transpose } from '../../lowering/rearrange.js';
 import type { OperatorCall } from './operator-call.js';
 import { dequantize, isQuantized } from './quantization.js';
+import { biasForSecondRounding } from './reference-rounding.js';
 
 /** A weight with its dimensions in another order; only what is stored is moved, so that the scales can be fused. */
 export function weightOf(call: OperatorCall, index: number, permutation: readonly number[]): Value {
@@ -38,10 +40,20 @@ export function biasOf(
   }
   // What the kernels add up has this scale, whatever the bias itself is declared to have.
   const scales = weight.quantization.scales.map((scale) => Math.fround(scale * (input.quantization.scales[0] ?? 1)));
-  if (stored.elementType === 'int32') return dequantizedBias(call.builder, stored, scales);
+  if (stored.elementType === 'int32') return dequantizedBias(call.builder, roundedBias(call, stored, scales), scales);
   const numbers = call.constantNumbers(at.bias);
   if (numbers === undefined) throw call.error('CONSTANT_NEEDED', `computes a bias of type ${bias.type}`);
   return call.builder.floats(numbers.map((number, index) => number * (scales[index] ?? scales[0] ?? 1)));
+}
+
+/** With what the reference kernels' second rounding adds. */
+function roundedBias({ builder, quantizedOutput }: OperatorCall, bias: Value, scales: readonly number[]): Value {
+  const { initializer } = bias;
+  if (initializer === undefined || quantizedOutput === undefined) return bias;
+  const added = biasForSecondRounding(scales, quantizedOutput);
+  if (!added.includes(1)) return bias;
+  const numbers = initializer.numbers().map((number, index) => number + (added[index] ?? added[0] ?? 0));
+  return builder.constant(Tensor.fromNumbers('int32', initializer.dims, numbers), bias.name);
 }
 
 function dequantizedBias(builder: GraphBuilder, stored: Value, scales: readonly number[]): Value {

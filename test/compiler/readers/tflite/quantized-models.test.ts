@@ -25,6 +25,19 @@ describe.each(['disabled', 'all'] as const)('with optimizations of the session %
     expect(steps.filter(({ largest }) => largest > 0)).toEqual([]);
   });
 
+  it('what lies half-way between two steps is decided as the reference kernels do', async () => {
+    const model = await readTflite(fixture('quantized-halves.tflite'));
+    const steps = await stepsFromSource(model, await readConversionFixture(fixture('quantized-halves')), {
+      graphOptimizationLevel,
+    });
+    const mean = Object.fromEntries(steps.map((each) => [each.output, each.mean]));
+    expect(mean.scaled).toBe(0);
+    // The kernel decides some one way and some the other.
+    expect(mean.difference).toBeLessThan(0.1);
+    // Sums of products are lifted a little more or less than its sums.
+    expect(mean.conv_relu).toBeLessThan(0.001);
+  });
+
   it('a net is within three steps and 0.3 on average', async () => {
     const model = await readTflite(fixture('quantized-net.tflite'));
     const steps = await stepsFromSource(model, await readConversionFixture(fixture('quantized-net')), {

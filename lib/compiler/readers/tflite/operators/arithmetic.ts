@@ -1,6 +1,7 @@
 /** Element by element, with NumPy's broadcasting. */
 import type { OptionsName } from '../../../formats/tflite/options.js';
 import { isFloatingPoint } from '../../../ir/element-type.js';
+import type { Value } from '../../../ir/value.js';
 import { floorDivide, floorModulo } from '../../../lowering/division.js';
 import {
   type BinaryOperator,
@@ -13,7 +14,10 @@ import {
   variadic,
 } from '../../../lowering/elementwise.js';
 import { elementTypeOf } from '../../../lowering/graph-builder.js';
+import type { OperatorCall } from '../operator-call.js';
 import { computing, type OperatorTable, passing } from '../operator-table.js';
+import { dequantize, isQuantized } from '../quantization.js';
+import { scaleThatDecidesHalves } from '../reference-rounding.js';
 
 type ActivatedOptions = Extract<OptionsName, 'AddOptions' | 'SubOptions' | 'MulOptions' | 'DivOptions'>;
 
@@ -28,12 +32,31 @@ const activated = (operator: BinaryOperator, options: ActivatedOptions) =>
     return call.activated(result, call.options(options).activation);
   });
 
+/** x and a constant that decides halves as the reference kernels do; anything else as it is. */
+const sum = (operator: 'Add' | 'Sub', options: ActivatedOptions) =>
+  computing((call) => {
+    const [x, y] = addends(call, operator === 'Add' ? 1 : -1);
+    return call.activated(binary(call.builder, operator, x, y), call.options(options).activation);
+  });
+
+function addends(call: OperatorCall, sign: 1 | -1): readonly [Value, Value] {
+  const [x, y] = [call.inputTensor(0), call.inputTensor(1)];
+  const output = call.quantizedOutput;
+  const { initializer: stored } = call.scope.stored(y);
+  const isQuantizedSum = output !== undefined && isQuantized(x) && isQuantized(y);
+  if (!isQuantizedSum || stored === undefined) return [call.input(0), call.input(1)];
+  const scales = [scaleThatDecidesHalves({ x, constant: y, stored, output, sign })];
+  const isSame = scales[0] === y.quantization.scales[0];
+  const constant = { ...y, quantization: { ...y.quantization, scales } };
+  return [call.input(0), isSame ? call.input(1) : dequantize(call.builder, call.scope.stored(y), constant)];
+}
+
 const comparison = (operator: Comparison) =>
   computing((call) => compare(call.builder, operator, call.input(0), call.input(1)));
 
 export const arithmetic: OperatorTable = {
   ABS: one('Abs'),
-  ADD: activated('Add', 'AddOptions'),
+  ADD: sum('Add', 'AddOptions'),
   ADD_N: computing((call) => {
     const [first, ...rest] = call.inputs();
     if (first === undefined) throw call.error('INPUT_MISSING', 'has no input');
@@ -81,5 +104,5 @@ export const arithmetic: OperatorTable = {
     const difference = binary(call.builder, 'Sub', call.input(0), call.input(1));
     return binary(call.builder, 'Mul', difference, difference);
   }),
-  SUB: activated('Sub', 'SubOptions'),
+  SUB: sum('Sub', 'SubOptions'),
 };

@@ -1,0 +1,29 @@
+import type { Alias, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Task } from '../artifact/task.js';
+
+/** Whether an answer is a function's result, or a stream: `index.handler` or `index.streamingHandler`. */
+export type ResponseMode = 'buffered' | 'streamed';
+
+/** What the routes of a model lead to: the function that predicts, or the router in front of it. */
+export interface InferenceTarget {
+  /** Its routes have this name. */
+  readonly modelName: string;
+  /** The integer version that clients may ask for. */
+  readonly modelVersion: number;
+  /** The kind of the model's task. */
+  readonly taskType: Task['type'];
+  /** What the API invokes. */
+  readonly alias: Alias;
+  /** Those whose answers callers get; the last one knows the model. */
+  readonly functions: readonly [...LambdaFunction[], LambdaFunction];
+  /** Whether requests may become jobs, which have routes of their own. */
+  readonly hasJobs: boolean;
+  /** The shortest time, in ms, that the API has to wait; undefined where any will do. */
+  readonly minApiTimeoutMs: number | undefined;
+  /**
+   * Which of the two the API expects.
+   *
+   * @throws SynthesisError `RESPONSE_MODE_CHANGED`, `STREAMING_WITH_ROUTER`
+   */
+  answerBy(mode: ResponseMode): void;
+}
