@@ -138,24 +138,19 @@ export class MonitoredTraffic {
    */
   drift(of: ProfiledStatistic, minValues: number): MathExpression {
     const { period } = this;
-    const bins = of.counts.map((_, bin) => `b${bin}`);
-    const counts = Object.fromEntries(
-      bins.map((id, bin) => [id, this.model.function.metricInputBin(bin, of, { period })]),
-    );
-    const all = new MathExpression({
-      expression: bins.map((id) => `FILL(${id}, 0)`).join(' + '),
-      usingMetrics: counts,
-      period,
-    });
-    const smoothed = SMOOTHING * bins.length;
-    const terms = sharesOf(of.counts).map((share, bin) => {
-      const expected = Number(share.toFixed(6));
-      const actual = `(FILL(b${bin}, 0) + ${SMOOTHING}) / (all + ${smoothed})`;
-      return `(${actual} - ${expected}) * LOG(${actual} / ${expected})`;
-    });
+    const ids = of.counts.map((_, bin) => `b${bin}`);
+    const shares = sharesOf(of.counts).map((share) => Number(share.toFixed(6)));
+    const count = (id: string) => `(FILL(${id},0)+${SMOOTHING})`;
+    const ratios = ids.map((id, bin) => `LOG(${count(id)}/${shares[bin]})`);
+    const all = ids.map((id) => `FILL(${id},0)`).join('+');
+    // Σ (c/n − e) · ln(c/n/e) is (Σ c · ln(c/e)) / n − Σ e · ln(c/e), because the shares add up to 1 on both sides: n is written once.
+    const weighted = ids.map((id, bin) => `${count(id)}*${ratios[bin]}`).join('+');
+    const expected = ratios.map((ratio, bin) => `${shares[bin]}*${ratio}`).join('+');
     return new MathExpression({
-      expression: `IF(all >= ${minValues}, ${terms.join(' + ')}, 0)`,
-      usingMetrics: { ...counts, all },
+      expression: `IF(${all}>=${minValues},(${weighted})/(${all}+${SMOOTHING * ids.length})-(${expected}),0)`,
+      usingMetrics: Object.fromEntries(
+        ids.map((id, bin) => [id, this.model.function.metricInputBin(bin, of, { period })]),
+      ),
       period,
       label: statisticName(of),
     });
