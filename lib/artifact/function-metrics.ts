@@ -65,6 +65,7 @@ export const ROUTER_METRICS = {
   RouterErrors: 'Count',
 } as const;
 
+/** A metric that a router writes. */
 export type RouterMetric = keyof typeof ROUTER_METRICS;
 
 /** Of every metric: the model's name. */
