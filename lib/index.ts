@@ -1,6 +1,6 @@
 /** What infrastructure code imports. */
 
-export { LOG_LEVELS, type LogLevel, type RouterMetric } from './artifact/function-metrics.js';
+export { LOG_LEVELS, type LogLevel, ROUTER_METRICS, type RouterMetric } from './artifact/function-metrics.js';
 export type {
   ArtifactFile,
   DataType,
