@@ -15,7 +15,7 @@ export type UndecodedInferBody =
  */
 export function readInferBody(request: HttpRequest): UndecodedInferBody {
   refuseEncodedBody(request);
-  const headerLength = readHeaderLength(request.headers[HEADER_LENGTH]);
+  const headerLength = readHeaderLength(request.headers);
   const type = mediaType(request);
   const { content, isBase64 } = request.body;
   if (headerLength === undefined && !MEDIA_TYPES.includes(type)) {
@@ -36,7 +36,8 @@ export function readInferBody(request: HttpRequest): UndecodedInferBody {
   });
 }
 
-function readHeaderLength(header: string | undefined): number | undefined {
+/** @throws RequestError `HEADER_LENGTH_INVALID` */
+export function readHeaderLength({ [HEADER_LENGTH]: header }: HttpRequest['headers']): number | undefined {
   if (header === undefined) return undefined;
   const length = Number(header);
   if (/^\d{1,15}$/.test(header.trim())) return length;

@@ -83,8 +83,14 @@ async function aboutJob(
   { id }: Extract<Route, { kind: 'job' }>,
   signal: AbortSignal,
 ): Promise<JobAnswer> {
-  if (id === undefined || request.method !== 'GET') throw new MethodNotAllowedError(request.method, ['GET']);
-  return await jobs.look(request, id, signal);
+  const { method } = request;
+  if (id === undefined) {
+    if (method === 'POST') return await jobs.announce(request, signal);
+    throw new MethodNotAllowedError(method, ['POST']);
+  }
+  if (method === 'GET') return await jobs.look(request, id, signal);
+  if (method === 'POST') return await jobs.start(request, id, signal);
+  throw new MethodNotAllowedError(method, ['GET', 'POST']);
 }
 
 interface Asked {

@@ -1,6 +1,6 @@
 /** An endpoint with a router for the tests of a file, and what they ask of it. */
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
-import { LogarithmOracle, logarithmRequest } from './logarithm-requests.js';
+import { LogarithmOracle, type LogarithmRequest, logarithmRequest } from './logarithm-requests.js';
 import type { LoopbackFunction } from './loopback-lambda.js';
 import type { FunctionResult } from './predict-function.js';
 import { post, RouterEndpoint } from './router-endpoint.js';
@@ -10,6 +10,8 @@ export interface RouterTest {
   readonly endpoint: RouterEndpoint;
   /** Sends an inference; a prediction must be the right one. */
   infer(router: LoopbackFunction, form?: 'json' | 'binary', count?: number): Promise<FunctionResult>;
+  /** What is wrong with an answer to a request that `logarithmRequest` made. */
+  fault(request: LogarithmRequest, result: FunctionResult, seed: number): Promise<string | undefined>;
 }
 
 /** For the top of a file: started before its tests, without faults before each, closed after them. */
@@ -26,6 +28,9 @@ export function setUpRouterTest(): RouterTest {
     if (endpoint === undefined) return;
     endpoint.lambdaFault = undefined;
     endpoint.gpuFault = undefined;
+    endpoint.queueFault = undefined;
+    endpoint.s3Fault = undefined;
+    endpoint.s3.clockOffset = 0;
   });
   afterAll(async () => {
     await endpoint?.close();
@@ -37,6 +42,7 @@ export function setUpRouterTest(): RouterTest {
       if (endpoint === undefined) throw new Error('the endpoint starts before the tests');
       return endpoint;
     },
+    fault: async (request, result, seed) => (oracle === undefined ? 'no oracle' : oracle.fault(request, result, seed)),
     infer: async (router, form = 'json', count = 4) => {
       seed += 1;
       const request = logarithmRequest(seed, form, count);

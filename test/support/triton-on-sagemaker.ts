@@ -21,7 +21,14 @@ export interface TritonOptions {
   /** Path of the ONNX file, or its bytes. */
   readonly model: string | Uint8Array;
   readonly signature: Signature;
+  /** Whoever answers InvokeEndpointAsync, at the same address. Default: nobody. */
+  readonly queue?: { take(request: IncomingMessage): Promise<ServiceAnswer> };
   readonly fault?: FaultyServiceOptions['fault'];
+}
+
+/** Whether a call is one of InvokeEndpointAsync. */
+export function isAsynchronous({ url }: IncomingMessage): boolean {
+  return url?.endsWith('/async-invocations') ?? false;
 }
 
 /** In front of the length of the document. */
@@ -29,17 +36,39 @@ export const BINARY_TYPE = 'application/vnd.sagemaker-triton.binary+json;json-he
 /** What the container calls the model and its version. */
 const MODEL = { modelName: 'model', modelVersion: '1' };
 
+/** The container: it gets what SageMaker passes on, and answers with a status of its own. */
+export class TritonContainer {
+  private constructor(
+    private readonly session: InferenceSession,
+    private readonly signature: Signature,
+  ) {}
+
+  static async open({ model, signature }: Pick<TritonOptions, 'model' | 'signature'>): Promise<TritonContainer> {
+    const session = await (typeof model === 'string' ? InferenceSession.create(model) : InferenceSession.create(model));
+    return new TritonContainer(session, signature);
+  }
+
+  invoke(contentType: string, body: Buffer): Promise<ServiceAnswer> {
+    return infer(contentType, body, this.session, this.signature);
+  }
+
+  async close(): Promise<void> {
+    await this.session.release();
+  }
+}
+
 export async function startTritonOnSageMaker(options: TritonOptions): Promise<FaultyService> {
-  const { model } = options;
-  const session = await (typeof model === 'string' ? InferenceSession.create(model) : InferenceSession.create(model));
+  const container = await TritonContainer.open(options);
   const path = `/endpoints/${options.endpointName}/invocations`;
   const service = await startFaultyService({
     answer: async (request) => {
+      if (options.queue !== undefined && isAsynchronous(request)) return await options.queue.take(request);
       const body = Buffer.concat(await request.toArray());
       if (request.method !== 'POST' || request.url !== path) {
         return unknownEndpoint();
       }
-      return await infer(request, body, session, options.signature);
+      const answer = await container.invoke(request.headers['content-type'] ?? '', body);
+      return answer.status === 200 ? answer : modelError(answer.status, answer.body.toString());
     },
     fault: options.fault,
   });
@@ -47,18 +76,17 @@ export async function startTritonOnSageMaker(options: TritonOptions): Promise<Fa
     ...service,
     close: async () => {
       await service.close();
-      await session.release();
+      await container.close();
     },
   };
 }
 
 async function infer(
-  request: IncomingMessage,
+  type: string,
   body: Buffer,
   session: InferenceSession,
   signature: Signature,
 ): Promise<ServiceAnswer> {
-  const type = request.headers['content-type'] ?? '';
   const headerLength = type.startsWith(BINARY_TYPE) ? Number.parseInt(type.slice(BINARY_TYPE.length), 10) : undefined;
   try {
     const { id, inputs, outputs } = decodeInferRequest({ kind: 'bytes', bytes: body, headerLength }, signature);
@@ -86,8 +114,9 @@ async function infer(
     return { status: 200, headers: { 'content-type': contentType }, body: Buffer.concat([document, ...binary]) };
   } catch (error) {
     // What Triton's own decoder says is not what ours says; the form is Triton's.
-    if (error instanceof CdkOnnxError) return modelError(400, JSON.stringify({ error: error.message }));
-    throw error;
+    if (!(error instanceof CdkOnnxError)) throw error;
+    const text = JSON.stringify({ error: error.message });
+    return { status: 400, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) };
   }
 }
 
@@ -105,7 +134,7 @@ export function unknownEndpoint(): ServiceAnswer {
   return serviceError(400, 'ValidationError', { Message: 'Endpoint of account 000000000000 not found.' });
 }
 
-function serviceError(status: number, type: string, members: Readonly<Record<string, unknown>>): ServiceAnswer {
+export function serviceError(status: number, type: string, members: Readonly<Record<string, unknown>>): ServiceAnswer {
   return {
     status,
     headers: { 'content-type': 'application/json', 'x-amzn-errortype': type },

@@ -23,13 +23,14 @@ export function queuedResponse(job: StoredJob, location: string, reason: string)
 export interface Upload {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** How long it has to be: Content-Length, which clients write themselves. */
+  readonly bytes: number;
   readonly expiresInSeconds: number;
 }
 
 /** 201 with where the caller puts his request, and with which headers. */
 export function uploadResponse(job: StoredJob, location: string, upload: Upload): HttpResponse {
-  const { url, headers, expiresInSeconds } = upload;
-  const document = { ...jobDocument(job, location), upload: { method: 'PUT', url, headers, expiresInSeconds } };
+  const document = { ...jobDocument(job, location), upload: { method: 'PUT', ...upload } };
   return jsonResponse(201, document, { location, 'cache-control': 'no-store' });
 }
 
@@ -89,8 +90,7 @@ function jobDocument({ id, record, expires }: StoredJob, location: string) {
 
 /** 503, where neither a target nor the queue did. @param before what had failed until then */
 export function unavailableResponse({ step, code, retryAfterSeconds }: Unavailable, before?: string): HttpResponse {
-  const what = step === 'storage' ? 'S3 did not store the job' : 'SageMaker did not take the job';
-  const error = `${before === undefined ? '' : `${before} `}${what} (${code}).`;
+  const error = `${before === undefined ? '' : `${before} `}${UNAVAILABLE[step]} (${code}).`;
   return jsonResponse(
     503,
     {
@@ -101,6 +101,12 @@ export function unavailableResponse({ step, code, retryAfterSeconds }: Unavailab
     { 'retry-after': String(retryAfterSeconds ?? STORAGE_RETRY_SECONDS) },
   );
 }
+
+const UNAVAILABLE: Readonly<Record<Unavailable['step'], string>> = {
+  storage: 'S3 did not store the job',
+  submission: 'SageMaker did not take the job',
+  lookup: 'S3 did not say what has become of the job',
+};
 
 export const QUEUE_UNAVAILABLE = 'QUEUE_UNAVAILABLE';
 /** Why an upload becomes a job: the caller wants it so. */

@@ -41,7 +41,7 @@ export type QueueOutcome =
 
 export interface Unavailable {
   readonly kind: 'unavailable';
-  readonly step: 'storage' | 'submission';
+  readonly step: 'storage' | 'submission' | 'lookup';
   readonly code: string;
   readonly retryAfterSeconds: number | undefined;
 }

@@ -10,12 +10,15 @@ import {
   keyReused,
   queuedResponse,
   resultResponse,
+  UPLOAD_REASON,
   unavailableResponse,
+  uploadResponse,
 } from './job-answers.js';
 import { isJobId, keyedJobId, randomJobId, readIdempotencyKey } from './job-id.js';
 import { JobQueue, type QueueOutcome, type Unavailable } from './job-queue.js';
 import { resultOf } from './job-results.js';
 import { JobStore, type StoredJob } from './job-store.js';
+import { readAnnouncedUpload, UPLOAD_HEADERS, UPLOAD_SECONDS, uploadMissing } from './job-upload.js';
 
 export interface JobServiceOptions {
   readonly model: string;
@@ -28,7 +31,7 @@ export interface JobServiceOptions {
 /** What the log learns of a job. */
 export interface JobNote {
   readonly id: string | undefined;
-  readonly event: 'queued' | 'repeated' | 'asked' | 'unavailable';
+  readonly event: 'queued' | 'repeated' | 'announced' | 'asked' | 'unavailable';
   /** Whether it may be computed twice. */
   readonly isResubmitted: boolean;
 }
@@ -73,6 +76,48 @@ export class JobService {
     };
   }
 
+  /**
+   * 201 with an address for the caller to put his request, or 202 where he has done that and started it before.
+   *
+   * @throws RequestError `UPLOAD_INVALID`, `HEADER_LENGTH_INVALID`, `IDEMPOTENCY_KEY_INVALID`, `IDEMPOTENCY_KEY_REUSED`
+   */
+  async announce(request: HttpRequest, signal: AbortSignal): Promise<JobAnswer> {
+    const { model, bucket } = this.options;
+    const upload = readAnnouncedUpload(request);
+    const outcome = await this.jobs.announce({ id: this.newId(request), model, ...upload }, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
+    if (outcome.kind === 'unavailable') return unavailable(outcome, undefined);
+    const { job } = outcome;
+    if (job.record.state !== 'awaiting-upload') return this.answer(request, outcome, UPLOAD_REASON);
+    const headers = { ...UPLOAD_HEADERS, 'content-length': String(upload.bytes) };
+    const url = await bucket.presignPut(job.record.input, headers, UPLOAD_SECONDS);
+    const { bytes } = upload;
+    const address = { url, headers: UPLOAD_HEADERS, bytes, expiresInSeconds: UPLOAD_SECONDS };
+    return {
+      response: uploadResponse(job, this.locationOf(request, job.id), address),
+      note: { id: job.id, event: 'announced', isResubmitted: false },
+    };
+  }
+
+  /**
+   * 202 for a job whose request is there now.
+   *
+   * @throws RequestError `JOB_UNKNOWN`, `JOB_EXPIRED`, `UPLOAD_MISSING`
+   */
+  async start(request: HttpRequest, id: string, signal: AbortSignal): Promise<JobAnswer> {
+    const found = await this.find(id, signal);
+    if (found.kind === 'unavailable') return unavailable(found, id);
+    const { state, input, uploadBytes } = found.job.record;
+    if (state === 'awaiting-upload') {
+      const upload = await this.options.bucket.head(input, signal);
+      if (upload.kind === 'failed') return unavailable({ ...LOOKUP_FAILED, code: upload.code }, id);
+      if (upload.kind === 'missing' || upload.facts.bytes !== uploadBytes) throw uploadMissing();
+    }
+    const outcome = await this.jobs.advance(found.job, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
+    return outcome.kind === 'unavailable' ? unavailable(outcome, id) : this.answer(request, outcome, UPLOAD_REASON);
+  }
+
   /** @throws RequestError `JOB_UNKNOWN`, `JOB_EXPIRED` */
   async look(request: HttpRequest, id: string, signal: AbortSignal): Promise<JobAnswer> {
     const found = await this.find(id, signal);
@@ -87,14 +132,14 @@ export class JobService {
     const note: JobNote = { id, event: 'asked', isResubmitted };
     const result = await resultOf(job, this.options.bucket, signal);
     if (result.kind === 'gone') throw jobExpired();
-    if (result.kind === 'failed') return unavailable({ ...STORAGE_UNAVAILABLE, code: result.code }, id);
+    if (result.kind === 'failed') return unavailable({ ...LOOKUP_FAILED, code: result.code }, id);
     return { response: resultResponse(job, this.locationOf(request, id), result), note };
   }
 
   private async find(id: string, signal: AbortSignal): Promise<{ kind: 'job'; job: StoredJob } | Unavailable> {
     if (!isJobId(id)) throw jobUnknown();
     const read = await this.store.read(id, signal);
-    if (read.kind === 'failed') return { ...STORAGE_UNAVAILABLE, code: read.code };
+    if (read.kind === 'failed') return { ...LOOKUP_FAILED, code: read.code };
     if (read.kind === 'unknown' || read.job.record.model !== this.options.model) throw jobUnknown();
     if (read.job.facts?.isExpired === true) throw jobExpired();
     return read;
@@ -113,7 +158,7 @@ export class JobService {
 
 export type Queued = Extract<QueueOutcome, { kind: 'queued' }>;
 
-const STORAGE_UNAVAILABLE = { kind: 'unavailable', step: 'storage', retryAfterSeconds: undefined } as const;
+const LOOKUP_FAILED = { kind: 'unavailable', step: 'lookup', retryAfterSeconds: undefined } as const;
 
 function unavailable(outcome: Unavailable, id: string | undefined): JobAnswer {
   return { response: unavailableResponse(outcome), note: { id, event: 'unavailable', isResubmitted: false } };

@@ -177,9 +177,9 @@ describe('the log', () => {
     const result = await test.infer(router);
     expect([result.statusCode, JSON.parse(result.body)]).toMatchObject([
       500,
-      { code: 'POLICY_INVALID', error: expect.stringContaining('queue') },
+      { code: 'ROUTER_INCOMPLETE', error: expect.stringContaining('CDK_ONNX_GPU_QUEUE_ENDPOINT') },
     ]);
-    expect(JSON.parse(router.lines[0] ?? '')).toMatchObject({ level: 'ERROR', error: { code: 'POLICY_INVALID' } });
+    expect(JSON.parse(router.lines[0] ?? '')).toMatchObject({ level: 'ERROR', error: { code: 'ROUTER_INCOMPLETE' } });
     const empty = await test.infer(test.endpoint.router({ environment: { CDK_ONNX_GPU_ENDPOINT: '' } }));
     expect(JSON.parse(empty.body)).toMatchObject({ code: 'ROUTER_INCOMPLETE' });
   });

@@ -121,7 +121,7 @@ describe('what is too large for Lambda', () => {
       code: 'GPU_UNAVAILABLE',
       error: expect.stringContaining('SageMaker: not ready (ModelNotReadyException)'),
     });
-    expect(test.endpoint.asked).toEqual({ lambda: before.lambda, gpu: before.gpu + 3 });
+    expect(test.endpoint.asked).toEqual({ ...before, gpu: before.gpu + 3 });
   });
 });
 
