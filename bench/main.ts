@@ -8,6 +8,7 @@ const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   'cold-start': async () => (await import('./cold-start.js')).coldStart,
   quantize: async () => (await import('./quantize.js')).quantize,
   convert: async () => (await import('./convert.js')).convert,
+  router: async () => (await import('./router.js')).router,
   'main-job': async () => (await import('./main-job.js')).mainJob,
 };
 

@@ -1,4 +1,7 @@
-/** Signed requests to one service of AWS, each sent once. The SDK's clients take longer to import than the rest of the router together. */
+/**
+ * Signed requests to one service of AWS, each sent once, unless it was refused for the time of its signature. The SDK's clients take longer
+ * to import than the rest of the router together.
+ */
 import { createHash } from 'node:crypto';
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
@@ -74,10 +77,18 @@ export class SignedRequests {
 
   /** Never rejects for what the network or the service does. */
   async send(request: OutgoingRequest): Promise<Reply> {
+    const { reply, isOfAnotherTime } = await this.sendOnce(request);
+    // Refused for the time of its signature, which is now known; nothing was done.
+    if (!isOfAnotherTime || reply.kind !== 'reply' || reply.status !== 403) return reply;
+    return (await this.sendOnce(request)).reply;
+  }
+
+  private async sendOnce(request: OutgoingRequest): Promise<{ reply: Reply; isOfAnotherTime: boolean }> {
     const { method = 'POST', signal } = request;
     const { url, headers } = await this.sign(request);
     this.closeIdleConnections();
-    return await new Promise((resolve) => {
+    let isOfAnotherTime = false;
+    const reply = await new Promise<Reply>((resolve) => {
       const options = { method, headers, agent: this.agent, signal };
       const sent = this.isSecure ? httpsRequest(url, options) : httpRequest(url, options);
       let phase: BreakPhase = 'connecting';
@@ -89,7 +100,7 @@ export class SignedRequests {
       sent.on('error', onError);
       sent.on('response', (response) => {
         phase = 'answering';
-        this.options.time.learn(response.headers.date);
+        isOfAnotherTime = this.options.time.learn(response.headers.date);
         readAnswer(response).then((reply) => {
           this.lastUsed = Date.now();
           resolve(reply);
@@ -97,6 +108,7 @@ export class SignedRequests {
       });
       sent.end(request.body);
     });
+    return { reply, isOfAnotherTime };
   }
 
   private closeIdleConnections(): void {

@@ -11,10 +11,16 @@ export class SigningTime {
     return new Date(Date.now() + this.offset).toISOString().replaceAll(/[:-]|\.\d{3}/g, '');
   }
 
-  /** From the Date header of an answer. */
-  learn(date: string | undefined): void {
+  /**
+   * From the Date header of an answer.
+   *
+   * @returns whether what was signed until now bore a time that services refuse
+   */
+  learn(date: string | undefined): boolean {
     const difference = Date.parse(date ?? '') - Date.now();
-    if (Number.isNaN(difference)) return;
+    if (Number.isNaN(difference)) return false;
+    const before = this.offset;
     this.offset = Math.abs(difference) > TOLERATED_MS ? difference : 0;
+    return Math.abs(this.offset - before) > TOLERATED_MS;
   }
 }

@@ -34,6 +34,7 @@ export interface SeenCall {
   /** Counted from 1. */
   readonly number: number;
   readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
 export interface FaultyServiceOptions {
@@ -56,7 +57,7 @@ export async function startFaultyService({ answer, fault }: FaultyServiceOptions
   let worked = 0;
   let connections = 0;
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
-    const call = { number: calls.length + 1, request };
+    const call = { number: calls.length + 1, request, response };
     calls.push(call);
     const what = await fault?.(call);
     if (what?.kind === 'answer') {

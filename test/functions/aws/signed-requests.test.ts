@@ -3,6 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { readEndpoint } from '../../../functions/aws/endpoint.js';
 import { SignedRequests } from '../../../functions/aws/signed-requests.js';
 import { SigningTime } from '../../../functions/aws/signing-time.js';
+import { awsError } from '../../support/aws-answers.js';
+import { signingDate } from '../../support/aws-signature.js';
 import { type FaultyService, startFaultyService } from '../../support/faulty-service.js';
 import { refusalOf } from '../../support/refusal.js';
 
@@ -67,6 +69,38 @@ describe('a clock that is wrong', () => {
     const [first, second] = service?.calls.map(({ request }) => String(request.headers['x-amz-date'])) ?? [];
     const minutes = (text = '') => Number(text.slice(9, 11)) * 60 + Number(text.slice(11, 13));
     expect(Math.abs(minutes(first) - minutes(second))).toBeLessThanOrEqual(1);
+  });
+
+  it('costs a second request where the first was refused for it, and no other refusal does', async () => {
+    const realNow = Date.now;
+    const [refusesAll, isNew] = [{ isOn: false }, (time: Date) => Math.abs(time.getTime() - realNow()) < 5 * 60_000];
+    service = await startFaultyService({
+      answer: async (request) => {
+        await request.toArray();
+        return { status: 200, headers: {}, body: Buffer.from('{}') };
+      },
+      fault: ({ request: { headers } }) =>
+        refusesAll.isOn || !isNew(signingDate(String(headers['x-amz-date'])))
+          ? awsError(403, 'InvalidSignatureException')
+          : undefined,
+    });
+    const post = postTo(service.url);
+    const send = () => post.send({ path: '/', headers: {}, body: '{}', signal: new AbortController().signal });
+    try {
+      for (const [by, calls] of [
+        [-3_600_000, 2],
+        [-3_600_000, 3],
+        [3_600_000, 5],
+        [0, 7],
+      ] as const) {
+        Date.now = () => realNow() + by;
+        expect([await send(), service.calls.length]).toMatchObject([{ status: 200 }, calls]);
+      }
+    } finally {
+      Date.now = realNow;
+    }
+    refusesAll.isOn = true;
+    expect([await send(), service.calls.length]).toMatchObject([{ status: 403 }, 8]);
   });
 
   it('is not corrected by a few seconds, nor by what is no date', () => {

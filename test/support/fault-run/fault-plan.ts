@@ -64,6 +64,10 @@ export type Asked =
 
 export interface PlannedRequest {
   readonly number: number;
+  /** The number that the body is made of: another one's where a caller sends the same request again. */
+  readonly content: number;
+  /** Of a request that may become a job; the same for the same content. */
+  readonly key: string | undefined;
   readonly phase: Phase;
   readonly asked: Asked;
   readonly lambda: LambdaFault | undefined;
@@ -92,14 +96,18 @@ const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number]['name'];
 const PERIOD = PHASES.reduce((sum, { requests }) => sum + requests, 0);
-const DRAWS = 10;
+const DRAWS = 12;
 const SHARE_OF_JUMPS = 0.01;
+/** Callers that send what they sent a little while ago. */
+const SHARE_REPEATED = 0.1;
+const REPEATED_WITHIN = 30;
 
 /** All phases, again and again; where there are few requests, shorter ones. */
 export function planRequests(count: number, seed: number): readonly PlannedRequest[] {
   const pace = Math.max(1, PERIOD / count);
   const numbers = randomFloats(count * DRAWS, seed, 0, 1);
-  return Array.from({ length: count }, (_, number) => {
+  const plan: PlannedRequest[] = [];
+  for (let number = 0; number < count; number++) {
     const draws = numbers.subarray(number * DRAWS, (number + 1) * DRAWS).values();
     const draw = () => draws.next().value ?? 0;
     const pick = <T>(of: readonly T[]): T => of[Math.floor(draw() * of.length)] as T;
@@ -110,16 +118,28 @@ export function planRequests(count: number, seed: number): readonly PlannedReque
     const gpu = pick<GpuFault>(isDown ? DOWN.gpu : (Object.keys(GPU_FAULTS) as GpuFault[]));
     const process = pick(PROCESS_FAULTS);
     const isProcess = toProcess < phase.process;
-    return {
+    const asked = askedFor(draw(), draw());
+    const again = draw() < SHARE_REPEATED ? plan[number - 1 - Math.floor(draw() * REPEATED_WITHIN)] : undefined;
+    plan.push({
       number,
+      ...(again?.key === undefined
+        ? contentOf(number, asked)
+        : { content: again.content, key: again.key, asked: again.asked }),
       phase: phase.name,
-      asked: askedFor(draw(), draw()),
       lambda: toLambda < phase.lambda && !isProcess ? lambda : undefined,
       process: isProcess ? process : undefined,
-      gpu: toGpu < phase.gpu ? gpu : undefined,
+      // A GPU knows a request by its content.
+      gpu: again?.key !== undefined ? again.gpu : toGpu < phase.gpu ? gpu : undefined,
       clock: toClock < SHARE_OF_JUMPS ? { by: pick(JUMPS), after: pick([0, 2]) } : undefined,
-    };
-  });
+    });
+  }
+  return plan;
+}
+
+/** What both targets understand has a key. */
+function contentOf(number: number, asked: Asked): Pick<PlannedRequest, 'content' | 'key' | 'asked'> {
+  const isForBoth = asked.kind === 'prediction' && asked.form !== 'rows';
+  return { content: number, asked, key: isForBoth ? `key-${number}` : undefined };
 }
 
 function phaseOf(time: number): (typeof PHASES)[number] {

@@ -9,6 +9,7 @@ import { judge } from './answer-check.js';
 import { buildDenseModel, DENSE_NAME } from './dense-model.js';
 import { GPU_FAULTS, LAMBDA_FAULTS, MAX_CPU_BATCH, type PlannedRequest, planRequests } from './fault-plan.js';
 import { type NamedFault, startFaultyEndpoint } from './faulty-endpoint.js';
+import { followJobs, type Job, type JobReport } from './follow-jobs.js';
 import { idOf, PredictionOracle, type PredictionRequest, predictionEvent, predictionRequest } from './prediction.js';
 
 export interface FaultRunOptions {
@@ -35,6 +36,7 @@ export interface FaultRunReport {
   readonly extraLoad: number;
   /** Of the model, on both targets. */
   readonly executions: number;
+  readonly jobs: JobReport;
   readonly slowestMs: number;
   /** Of each environment of the router, in the order in which they were taken. */
   readonly memory: readonly (readonly MemorySample[])[];
@@ -42,8 +44,8 @@ export interface FaultRunReport {
 }
 
 export interface MemorySample {
-  /** Bytes, after a garbage collection. */
-  readonly heapUsed: number;
+  /** Bytes after a garbage collection: the heap, and buffers outside of it. */
+  readonly held: number;
   readonly rss: number;
 }
 
@@ -52,6 +54,7 @@ export const FAULT_RUN_POLICY = {
   cpuTimeout: 1_200,
   hedgeAfter: 250,
   maxCpuBatch: MAX_CPU_BATCH,
+  onGpuUnavailable: 'queue',
   circuitBreaker: { failures: 5, openFor: 100, maxOpenFor: 400 },
 } as const;
 
@@ -63,6 +66,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
     ...options,
     model,
     policy: FAULT_RUN_POLICY,
+    hasQueue: true,
     lambdaFault: (number) => named(plan[number]?.lambda, LAMBDA_FAULTS),
     gpuFault: (number) => named(plan[number]?.gpu, GPU_FAULTS),
   });
@@ -71,6 +75,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
   const violations: string[] = [];
   const answers = new Map<string, number>();
   const ids = new Set<string>();
+  const jobs: Job[] = [];
   let slowestMs = 0;
   let next = 0;
   const serve = async (planned: PlannedRequest) => {
@@ -82,7 +87,11 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
     slowestMs = Math.max(slowestMs, runMs);
     const violation = (what: string) => violations.push(`${describe(planned)}: ${what}`);
     if (outcome.kind !== 'response') return violation(`no answer: ${JSON.stringify(outcome)}`);
-    const { kind, fault } = await judge(planned, request, JSON.parse(outcome.payload) as FunctionResult, oracle);
+    const result = JSON.parse(outcome.payload) as FunctionResult;
+    const { kind, fault } = await judge(planned, request, result, oracle);
+    if (result.statusCode === 202 && request !== undefined) {
+      jobs.push({ location: result.headers.location ?? '', key: planned.key ?? idOf(planned.number), request });
+    }
     answers.set(kind, (answers.get(kind) ?? 0) + 1);
     if (fault !== undefined) violation(`${kind}: ${fault}`);
     else if (runMs > FAULT_RUN_POLICY.timeout + grace) violation(`${kind} after ${Math.round(runMs)} ms`);
@@ -95,17 +104,22 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
   };
   try {
     await Promise.all(Array.from({ length: routers }, work));
-    const lines = await requestLines(endpoint.router, ids);
+    const { router, queue } = endpoint;
+    if (queue === undefined) throw new Error('the endpoint has a queue');
+    const lines = await requestLines(router, ids);
+    const followed = await followJobs(jobs, { router, routers, oracle, faulty: queue });
+    violations.push(...followed.violations);
     for (const id of ids) if (lines.get(id) !== 1) violations.push(`${lines.get(id) ?? 0} lines in the log of ${id}`);
     return {
       violations,
       answers,
       injected: endpoint.injected,
       clockJumps: plan.filter(({ clock }) => clock !== undefined).length,
-      extraLoad: parsed(endpoint.router).filter(({ ExtraLoad }) => ExtraLoad === 1).length,
+      extraLoad: parsed(router).filter(({ ExtraLoad }) => ExtraLoad === 1).length,
       executions: endpoint.executions(),
+      jobs: followed,
       slowestMs,
-      memory: memoryOf(endpoint.router),
+      memory: memoryOf(router),
       seconds: (performance.now() - began) / 1000,
     };
   } finally {
@@ -122,17 +136,18 @@ function named<Name extends string>(
   return name === undefined ? undefined : { name, fault: faults[name] };
 }
 
-function toRequest({ asked, number }: PlannedRequest): PredictionRequest | undefined {
-  return asked.kind === 'prediction' ? predictionRequest(number, asked.form, asked.batch, asked.padding) : undefined;
+function toRequest({ asked, content }: PlannedRequest): PredictionRequest | undefined {
+  return asked.kind === 'prediction' ? predictionRequest(content, asked.form, asked.batch, asked.padding) : undefined;
 }
 
 function toEvent(planned: PlannedRequest, request: PredictionRequest | undefined): object {
-  const { number, asked, process, clock } = planned;
+  const { number, key, asked, process, clock } = planned;
   const headers = {
+    ...(key === undefined ? {} : { 'idempotency-key': key }),
     ...(process === undefined ? {} : { 'x-fault-process': process }),
     ...(clock === undefined ? {} : { 'x-fault-clock': `${clock.by};${clock.after}` }),
   };
-  if (request !== undefined) return predictionEvent(request, headers);
+  if (request !== undefined) return predictionEvent(request, headers, number);
   const path = `/v2/models/${DENSE_NAME}`;
   const requestContext = { requestId: idOf(number), timeEpoch: Date.now() };
   if (asked.kind === 'metadata') return httpEvent({ method: 'GET', path, headers, requestContext });
@@ -143,8 +158,8 @@ function toEvent(planned: PlannedRequest, request: PredictionRequest | undefined
   return httpEvent({ method: 'POST', path: `${path}/infer`, body, headers, requestContext });
 }
 
-function describe({ number, phase, asked, lambda, process, gpu, clock }: PlannedRequest): string {
-  return `request ${number} (${JSON.stringify({ phase, asked, lambda, process, gpu, clock })})`;
+function describe({ number, ...planned }: PlannedRequest): string {
+  return `request ${number} (${JSON.stringify(planned)})`;
 }
 
 interface Line {
@@ -152,7 +167,7 @@ interface Line {
   readonly function_request_id?: string;
   readonly ExtraLoad?: number;
   readonly pid?: number;
-  readonly heapUsed?: number;
+  readonly held?: number;
   readonly rss?: number;
 }
 
@@ -180,8 +195,8 @@ async function requestLines(router: LoopbackFunction, ids: ReadonlySet<string>):
 
 function memoryOf(router: LoopbackFunction): MemorySample[][] {
   const byProcess = new Map<number, MemorySample[]>();
-  for (const { message, pid = 0, heapUsed = 0, rss = 0 } of parsed(router)) {
-    if (message === 'memory') byProcess.set(pid, [...(byProcess.get(pid) ?? []), { heapUsed, rss }]);
+  for (const { message, pid = 0, held = 0, rss = 0 } of parsed(router)) {
+    if (message === 'memory') byProcess.set(pid, [...(byProcess.get(pid) ?? []), { held, rss }]);
   }
   return [...byProcess.values()];
 }

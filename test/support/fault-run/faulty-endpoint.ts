@@ -8,8 +8,9 @@ import { signingDate } from '../aws-signature.js';
 import type { FaultyService, ServiceFault } from '../faulty-service.js';
 import { LOOPBACK_CREDENTIALS, LoopbackFunction, startInvokeApi } from '../loopback-lambda.js';
 import { prepareFunction } from '../predict-function.js';
-import { startTritonOnSageMaker } from '../triton-on-sagemaker.js';
+import { isAsynchronous, startTritonOnSageMaker } from '../triton-on-sagemaker.js';
 import type { DenseModel } from './dense-model.js';
+import { FaultyQueue } from './faulty-queue.js';
 
 export interface NamedFault {
   readonly name: string;
@@ -28,6 +29,8 @@ export interface FaultyEndpointOptions {
   readonly routers: number;
   /** Environments of predict; calls beyond are throttled. */
   readonly reservedConcurrency: number;
+  /** Whether requests that only the GPU could answer become jobs. Default false. */
+  readonly hasQueue?: boolean;
   /** Runs both functions, with a heap of so many MiB. Default: the runtime client of the local host. */
   readonly runtime?: (heapMiB: number) => RuntimeCommand;
 }
@@ -36,9 +39,10 @@ export interface FaultyEndpoint {
   readonly router: LoopbackFunction;
   readonly lambda: FaultyService;
   readonly gpu: FaultyService;
+  readonly queue: FaultyQueue | undefined;
   /** What went wrong in truth, with how often. */
   readonly injected: ReadonlyMap<string, number>;
-  /** Of the model, by both targets; what a process began counts. */
+  /** Of the model, by both targets and the queue; what a process began counts. */
   executions(): number;
   close(): Promise<void>;
 }
@@ -79,11 +83,15 @@ export async function startFaultyEndpoint(options: FaultyEndpointOptions): Promi
     else if (predict.isThrottled) count('Lambda: throttled by reserved concurrency');
     return fault?.fault;
   });
+  const queue = options.hasQueue === true ? await FaultyQueue.start(model.gpu, count) : undefined;
   const gpu = await startTritonOnSageMaker({
     endpointName: 'gpu',
     model: model.gpu.model,
     signature: model.gpu.manifest.signature,
-    fault: async ({ request }) => {
+    ...(queue === undefined ? {} : { queue: queue.queue }),
+    fault: async (call) => {
+      const { request } = call;
+      if (isAsynchronous(request)) return (skewFault(request) ?? queue?.submissionFault(call))?.fault;
       const fault = skewFault(request) ?? sizeFault(request) ?? options.gpuFault(await requestNumber(request));
       if (fault !== undefined) count(`GPU: ${fault.name}`);
       return fault?.fault;
@@ -103,6 +111,7 @@ export async function startFaultyEndpoint(options: FaultyEndpointOptions): Promi
       CDK_ONNX_GPU_ENDPOINT: 'gpu',
       CDK_ONNX_MODEL: model.lambda.manifest.name,
       CDK_ONNX_MODEL_VERSION: String(model.lambda.manifest.modelVersion),
+      ...queue?.environment,
       CDK_ONNX_ROUTER_POLICY: JSON.stringify(options.policy),
       NODE_OPTIONS: preload('router-probe.cjs'),
     },
@@ -112,12 +121,13 @@ export async function startFaultyEndpoint(options: FaultyEndpointOptions): Promi
     router,
     lambda,
     gpu,
+    queue,
     injected,
     executions: () => invocations + gpu.worked(),
     close: async () => {
       await router.close();
       await predict.close();
-      await Promise.all([lambda.close(), gpu.close()]);
+      await Promise.all([lambda, gpu, queue].map((each) => each?.close()));
       prepared.remove();
     },
   };

@@ -51,11 +51,16 @@ export function idOf(number: number): string {
   return `request-${number}`;
 }
 
-export function predictionEvent(request: PredictionRequest, headers: Readonly<Record<string, string>> = {}): object {
+/** @param number of the request, where the body is that of another one */
+export function predictionEvent(
+  request: PredictionRequest,
+  headers: Readonly<Record<string, string>> = {},
+  number = request.number,
+): object {
   const { path, body } = request;
   return httpEvent({
     ...{ method: 'POST', path, body, headers: { ...request.headers, ...headers } },
-    requestContext: { requestId: idOf(request.number), timeEpoch: Date.now() },
+    requestContext: { requestId: idOf(number), timeEpoch: Date.now() },
   });
 }
 

@@ -6,7 +6,7 @@
 const { runInNewContext } = require('node:vm');
 const { setFlagsFromString } = require('node:v8');
 
-const SAMPLE_EVERY = 100;
+const SAMPLE_EVERY = 40;
 /** While an event is looked at, it is in memory too. */
 const SMALL_BODY = 10_000;
 setFlagsFromString('--expose-gc');
@@ -45,6 +45,7 @@ function onEvent({ headers = {}, body = '' }) {
   if (events < nextSample || body.length > SMALL_BODY) return;
   nextSample = events + SAMPLE_EVERY;
   collectGarbage();
-  const { heapUsed, rss } = process.memoryUsage();
-  process.stdout.write(`${JSON.stringify({ message: 'memory', pid: process.pid, events, heapUsed, rss })}\n`);
+  const { heapUsed, external, rss } = process.memoryUsage();
+  const sample = { message: 'memory', pid: process.pid, events, held: heapUsed + external, rss };
+  process.stdout.write(`${JSON.stringify(sample)}\n`);
 }
