@@ -58,7 +58,7 @@ export async function startOnce(subject: Subject, options: StartOptions): Promis
 function functionOf({ task, environment, runtime, opt }: Subject, memoryMiB: number): LocalFunction {
   return {
     ...{ id: 'bench', label: 'bench', names: ['bench'], arn: 'arn:aws:lambda:us-east-1:111111111111:function:bench' },
-    ...{ versions: new Map(), objects: new Map(), timeoutSeconds: LIMIT_MS / 1000 },
+    ...{ versions: new Map(), invokes: [], objects: new Map(), timeoutSeconds: LIMIT_MS / 1000 },
     ...{ codeFolder: task, layerFolders: [opt], handler: 'clock.handler', runtime, memoryMiB, environment },
     architecture: process.arch === 'arm64' ? 'arm64' : 'x86_64',
   };

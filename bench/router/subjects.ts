@@ -91,6 +91,7 @@ export class StartedSubject {
         ...{ arn: `arn:aws:lambda:${LOOPBACK_REGION}:000000000000:function:router`, runtime: 'nodejs24.x' },
         ...{ codeFolder: subject.folder, layerFolders: [], handler, memoryMiB, timeoutSeconds: LIMIT_MS / 1000 },
         architecture: HOST_ARCHITECTURE,
+        invokes: [],
         environment: {
           ...LOOPBACK_CREDENTIALS,
           AWS_ENDPOINT_URL_LAMBDA: lambdaUrl,

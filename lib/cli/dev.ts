@@ -115,6 +115,8 @@ function announce(host: LocalHost, project: string, assembly: string, print: (li
         : `Authorization (${type}) is not enforced here: requests need no token, unlike on AWS.`,
     );
   }
+  const routers = functions.filter(({ environment }) => environment.CDK_ONNX_PREDICT_FUNCTION !== undefined);
+  for (const { label } of routers) print(`${label}: Lambda answers alone, there is no SageMaker on this machine.`);
   print('');
   const manifests = functions.flatMap((localFunction) => {
     const manifest = readManifest(host.optFolder(localFunction), localFunction.environment.CDK_ONNX_ARTIFACT);

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   prune: async () => (await import('./prune.js')).pruneCommand,
   compare: async () => (await import('./compare.js')).compareCommand,
   benchmark: async () => (await import('./benchmark.js')).benchmarkCommand,
+  cost: async () => (await import('./cost.js')).costCommand,
   dev: async () => (await import('./dev.js')).devCommand,
 };
 

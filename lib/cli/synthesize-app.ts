@@ -10,8 +10,8 @@ export interface SynthesizeOptions {
   readonly project: string;
   /** Where the cloud assembly goes. */
   readonly outputDirectory: string;
-  /** Becomes the context `architecture` and `cdk-onnx:architecture`. */
-  readonly architecture: 'arm64' | 'x86_64';
+  /** Becomes the context `architecture` and `cdk-onnx:architecture`. Default: what the app says itself. */
+  readonly architecture?: 'arm64' | 'x86_64';
   /** Kills the app. */
   readonly signal: AbortSignal;
   /** Each line that the app writes. */
@@ -35,8 +35,7 @@ export async function synthesizeApp(options: SynthesizeOptions): Promise<void> {
       CDK_VALIDATION: 'false',
       CDK_CONTEXT_JSON: JSON.stringify({
         ...context,
-        architecture,
-        'cdk-onnx:architecture': architecture,
+        ...(architecture === undefined ? {} : { architecture, 'cdk-onnx:architecture': architecture }),
         'aws:cdk:bundling-stacks': ['**'],
       }),
     },

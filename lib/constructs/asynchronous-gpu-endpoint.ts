@@ -104,6 +104,11 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
     return this.queueMetric('ExpiredRequests', { statistic: Stats.SUM, ...options });
   }
 
+  /** How many requests were worked on: a sum. */
+  metricProcessed(options?: MetricOptions): Metric {
+    return this.queueMetric('InvocationsProcessed', { statistic: Stats.SUM, ...options });
+  }
+
   /** How many requests failed: a sum. */
   metricFailures(options?: MetricOptions): Metric {
     return this.queueMetric('InvocationFailures', { statistic: Stats.SUM, ...options });

@@ -22,5 +22,6 @@ export const ROUTER_VARIABLES = {
   gpuEndpoint: 'CDK_ONNX_GPU_ENDPOINT',
   gpuQueueEndpoint: 'CDK_ONNX_GPU_QUEUE_ENDPOINT',
   gpuQueueBucket: 'CDK_ONNX_GPU_QUEUE_BUCKET',
+  jobSecret: 'CDK_ONNX_JOB_SECRET',
   policy: 'CDK_ONNX_ROUTER_POLICY',
 } as const;

@@ -6,6 +6,7 @@ import { CfnEndpoint, CfnEndpointConfig, type CfnEndpointConfigProps, CfnModel }
 import { Names, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { NEWEST_TRITON } from '../artifact/triton.js';
+import type { IdleResource } from '../cost/idle-note.js';
 import { SynthesisError } from '../errors.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import type { GpuEndpointOptions } from './gpu-endpoint-options.js';
@@ -13,6 +14,8 @@ import { archiveProblems, MODEL_NAME_VARIABLE, PRIMARY_VARIANT } from './gpu-end
 import { createGpuEndpointRole, type GpuEndpointRoleOptions } from './gpu-endpoint-role.js';
 import { type GpuVariantScaling, type ScalingPlan, scaleVariant } from './gpu-endpoint-scaling.js';
 import { type ServedVariant, variantProperty } from './gpu-endpoint-variants.js';
+import { DEFAULT_GPU_INSTANCE } from './gpu-instance.js';
+import { IdleCost } from './idle-cost.js';
 import { throwProblems } from './problems.js';
 import { type ArchiveObject, archiveObject } from './triton-archive.js';
 import { tritonImage } from './triton-image.js';
@@ -157,6 +160,16 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
         return [[variantName, scaleVariant(this, `Scaling-${variantName}`, scaled, scalingPlan)]];
       }),
     );
+    const idle = ({ instanceType = DEFAULT_GPU_INSTANCE }: ServedVariant, count: number): IdleResource => ({
+      kind: 'instances',
+      instanceType,
+      count,
+    });
+    IdleCost.add(
+      this,
+      ...variants.map((variant) => idle(variant, plan.scalingOf(variant, endpointName)?.min ?? variant.instances)),
+      ...(shadow === undefined ? [] : [idle(shadow, shadow.instances)]),
+    );
   }
 
   /** The endpoint's role, to grant it further permissions. */
@@ -229,6 +242,15 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
   /** How full the memory of the GPUs is, in per cent of one GPU's: an average. */
   metricGpuMemoryUtilization(options: MetricOptions = {}): Metric {
     return this.variantMetric('/aws/sagemaker/Endpoints', 'GPUMemoryUtilization', options);
+  }
+
+  /**
+   * Minutes that instances ran, of all instances together: a sample count, because each writes one value a minute.
+   * https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-troubleshooting.html
+   */
+  metricInstanceMinutes(options: MetricOptions = {}): Metric {
+    const statistic = Stats.SAMPLE_COUNT;
+    return this.variantMetric('/aws/sagemaker/Endpoints', 'CPUUtilization', { statistic, ...options });
   }
 
   private variantMetric(namespace: string, metricName: string, options: MetricOptions): Metric {

@@ -33,6 +33,16 @@ export {
 export { InferenceFunction, type InferenceFunctionProps } from './inference-function.js';
 export type { InferenceFunctionOptions } from './inference-function-options.js';
 export type { InferenceGpuOptions, QueuedGpuOptions, RealTimeGpuOptions } from './inference-gpu-options.js';
+export { InferenceMonitoring } from './inference-monitoring.js';
+export type {
+  InferenceMonitoringOptions,
+  InferenceMonitoringProps,
+  MonitoredModel,
+  MonitoredRouter,
+  MonitoringAlarmOptions,
+  MonitoringAlarms,
+  MonitoringShareAlarmOptions,
+} from './inference-monitoring-options.js';
 export { InferenceRouter } from './inference-router.js';
 export type { InferenceRouterOptions, InferenceRouterProps } from './inference-router-options.js';
 export type { InferenceTarget, ResponseMode } from './inference-target.js';

@@ -4,6 +4,7 @@ import { CfnOutput } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { SynthesisError } from '../errors.js';
 import { chooseArchitecture } from './architecture.js';
+import { IdleCost } from './idle-cost.js';
 import { InferenceApi } from './inference-api.js';
 import { type InferenceApiOptions, splitApiOptions } from './inference-api-options.js';
 import { apiProblems, modelNameProblems } from './inference-api-problems.js';
@@ -80,6 +81,7 @@ export class InferenceEndpoint extends Construct {
       ...apiProblems(props),
       ...(gpu === undefined ? [] : gpuProblems(this, gpu, { functionOptions, apiOptions }, models)),
     ]);
+    IdleCost.gatherAt(this);
     this.functions = this.functionsByModel;
     this.routers = this.routersByModel;
     this.gpu = gpu;

@@ -13,6 +13,7 @@ import {
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import type { FunctionMetric } from '../artifact/function-metrics.js';
 import type { SizePlan } from '../artifact/size-plan.js';
 import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
@@ -87,6 +88,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly hasJobs = false;
   /** An API may wait for it as briefly as it likes. */
   readonly minApiTimeoutMs = undefined;
+  /** Whether the function's lines are metrics, so that there are more than those of AWS/Lambda. */
+  readonly publishesMetrics: boolean;
   private responseMode: ResponseMode | undefined;
   /** How the model travels, or undefined where the app runs without bundling and its size is unknown. */
   readonly sizePlan: SizePlan | undefined;
@@ -102,6 +105,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.modelVersion = model.version;
     this.taskType = model.taskType;
     this.telemetry = props;
+    this.publishesMetrics = props.publishMetrics !== false;
     this.timeout = props.timeout ?? Duration.seconds(DEFAULT_TIMEOUT_SECONDS);
 
     const code = predictFunctionAsset();
@@ -265,54 +269,63 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     return this.alias.metric('ProvisionedConcurrencyUtilization', { statistic: Stats.MAXIMUM, ...options });
   }
 
+  /**
+   * A metric that the function writes, of all its versions: times as averages, counts as sums. The methods below say what each is.
+   *
+   * @throws SynthesisError `METRICS_TURNED_OFF`
+   */
+  metricOwn(metricName: FunctionMetric, options?: MetricOptions): Metric {
+    return functionMetric(this, metricName, this.modelName, this.telemetry, options);
+  }
+
   /** Requests for which Lambda started an environment, of the model's function in all its versions, as the metrics below: a sum. */
   metricColdStarts(options?: MetricOptions): Metric {
-    return functionMetric(this, 'ColdStart', this.modelName, this.telemetry, options);
+    return this.metricOwn('ColdStart', options);
   }
 
   /** Milliseconds from a request's arrival at the API to the handler's start, a cold start among them: an average. */
   metricQueueTime(options?: MetricOptions): Metric {
-    return functionMetric(this, 'QueueTime', this.modelName, this.telemetry, options);
+    return this.metricOwn('QueueTime', options);
   }
 
   /** Milliseconds from the handler's start to the model's inputs: an average. */
   metricDecodeTime(options?: MetricOptions): Metric {
-    return functionMetric(this, 'DecodeTime', this.modelName, this.telemetry, options);
+    return this.metricOwn('DecodeTime', options);
   }
 
   /** Milliseconds in onnxruntime: an average. */
   metricInferenceTime(options?: MetricOptions): Metric {
-    return functionMetric(this, 'InferenceTime', this.modelName, this.telemetry, options);
+    return this.metricOwn('InferenceTime', options);
   }
 
   /** Milliseconds from the model's outputs to the function's result: an average. */
   metricEncodeTime(options?: MetricOptions): Metric {
-    return functionMetric(this, 'EncodeTime', this.modelName, this.telemetry, options);
+    return this.metricOwn('EncodeTime', options);
   }
 
   /** Answers with a status of 400 to 499; of one error alone with `dimensionsMap: { code: 'JSON_INVALID' }`: a sum. */
   metricClientErrors(options?: MetricOptions): Metric {
-    return functionMetric(this, 'ClientErrors', this.modelName, this.telemetry, options);
+    return this.metricOwn('ClientErrors', options);
   }
 
   /** Answers with a status of 500 to 599; of one error alone with `dimensionsMap: { code: 'OUT_OF_MEMORY' }`: a sum. */
   metricServerErrors(options?: MetricOptions): Metric {
-    return functionMetric(this, 'ServerErrors', this.modelName, this.telemetry, options);
+    return this.metricOwn('ServerErrors', options);
   }
 
   /** Milliseconds that an environment takes to load onnxruntime: an average. */
   metricRuntimeLoadTime(options?: MetricOptions): Metric {
-    return functionMetric(this, 'RuntimeLoadTime', this.modelName, this.telemetry, options);
+    return this.metricOwn('RuntimeLoadTime', options);
   }
 
   /** Milliseconds that an environment takes to open the model: an average. */
   metricSessionCreationTime(options?: MetricOptions): Metric {
-    return functionMetric(this, 'SessionCreationTime', this.modelName, this.telemetry, options);
+    return this.metricOwn('SessionCreationTime', options);
   }
 
   /** Milliseconds that an environment's first run takes, before any request: an average. */
   metricWarmUpTime(options?: MetricOptions): Metric {
-    return functionMetric(this, 'WarmUpTime', this.modelName, this.telemetry, options);
+    return this.metricOwn('WarmUpTime', options);
   }
 }
 

@@ -78,8 +78,9 @@ function written(queue: AsynchronousGpuEndpoint): string[] {
   return [queue.requestPrefix, JOB_PREFIX].map((prefix) => queue.bucket.arnForObjects(`${prefix}*`));
 }
 
+/** Requests too: an upload is looked at before it is started. */
 function read(queue: AsynchronousGpuEndpoint): string[] {
-  return [JOB_PREFIX, queue.resultPrefix, queue.failurePrefix].map((prefix) =>
+  return [queue.requestPrefix, JOB_PREFIX, queue.resultPrefix, queue.failurePrefix].map((prefix) =>
     queue.bucket.arnForObjects(`${prefix}*`),
   );
 }

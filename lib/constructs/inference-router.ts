@@ -10,7 +10,7 @@ import {
   Tracing,
 } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { RouterMetric } from '../artifact/function-metrics.js';
 import { completePolicy, type RouterPolicy } from '../artifact/router-policy.js';
@@ -275,6 +275,8 @@ export class InferenceRouter extends Construct implements IGrantable, IConnectab
         : {
             [ROUTER_VARIABLES.gpuQueueEndpoint]: gpuQueue.endpointName,
             [ROUTER_VARIABLES.gpuQueueBucket]: gpuQueue.bucket.bucketName,
+            // It has a UUID that no caller sees, so that ids of jobs cannot be told from what they are made of.
+            [ROUTER_VARIABLES.jobSecret]: Stack.of(this).stackId,
           }),
       ...(Object.keys(policy).length === 0 ? {} : { [ROUTER_VARIABLES.policy]: JSON.stringify(policy) }),
     };

@@ -82,7 +82,8 @@ export class RestApiGateway implements ApiGateway {
     const { streaming = false } = this.options;
     target.answerBy(streaming ? 'streamed' : 'buffered');
     if (this.cors !== undefined) {
-      for (const answering of target.functions) answering.addEnvironment(CORS_VARIABLE, this.cors.functionVariable);
+      for (const answering of target.functions)
+        answering.addEnvironment(CORS_VARIABLE, this.cors.functionVariable(target.hasJobs));
     }
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: an Alias is an IFunction.
     const invoked = target.alias as IFunction;
@@ -94,7 +95,7 @@ export class RestApiGateway implements ApiGateway {
     });
     return routes.map((route) => {
       const resource = this.api.root.resourceForPath(route.path);
-      this.cors?.addPreflight(resource);
+      this.cors?.addPreflight(resource, target.hasJobs);
       const method = resource.addMethod(route.method, integration, {
         ...this.methodOptions,
         ...this.validation?.methodOptions(route),

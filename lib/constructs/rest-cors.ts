@@ -21,6 +21,11 @@ const DEFAULT_HEADERS = [
   'X-Api-Key',
 ];
 
+/** Of an answer, where requests may become jobs. */
+const JOB_HEADERS = ['Location', 'Retry-After'];
+/** Of a request: what makes one job of those that are sent twice. */
+const JOB_KEY = 'Idempotency-Key';
+
 /** What an HTTP API does by itself: answers to preflight requests, and headers on every other answer. */
 export class RestCors {
   constructor(
@@ -39,16 +44,16 @@ export class RestCors {
     }
   }
 
-  /** For the function, which adds the headers of answers that are no preflights. */
-  get functionVariable(): string {
-    const { allowOrigins = [], allowCredentials = false, exposeHeaders = [] } = this.cors;
+  /** For the function, which adds the headers of answers that are no preflights. Pages may read where a job is. */
+  functionVariable(hasJobs: boolean): string {
+    const { allowOrigins = [], allowCredentials = false, exposeHeaders = hasJobs ? JOB_HEADERS : [] } = this.cors;
     return JSON.stringify({ allowOrigins, allowCredentials, exposeHeaders });
   }
 
   /** `OPTIONS` without authorization, once for each resource. */
-  addPreflight(resource: IResource): void {
+  addPreflight(resource: IResource, hasJobs: boolean): void {
     if (resource.node.tryFindChild('OPTIONS') !== undefined) return;
-    const headers = Object.entries(this.preflightHeaders());
+    const headers = Object.entries(this.preflightHeaders(hasJobs));
     const responseTemplate = this.chooseOrigin();
     resource.addMethod(
       'OPTIONS',
@@ -81,13 +86,13 @@ export class RestCors {
     );
   }
 
-  private preflightHeaders(): Readonly<Record<string, string>> {
+  private preflightHeaders(hasJobs: boolean): Readonly<Record<string, string>> {
     const { allowOrigins = [], allowMethods, allowHeaders, allowCredentials, maxAge } = this.cors;
     const [origin = ANY] = allowOrigins;
     return {
       'Access-Control-Allow-Origin': origin,
       'Access-Control-Allow-Methods': (allowMethods ?? DEFAULT_METHODS).join(','),
-      'Access-Control-Allow-Headers': (allowHeaders ?? DEFAULT_HEADERS).join(','),
+      'Access-Control-Allow-Headers': (allowHeaders ?? [...DEFAULT_HEADERS, ...(hasJobs ? [JOB_KEY] : [])]).join(','),
       ...(allowCredentials === true ? { 'Access-Control-Allow-Credentials': 'true' } : {}),
       ...(maxAge === undefined ? {} : { 'Access-Control-Max-Age': String(maxAge.toSeconds()) }),
       ...(origin === ANY ? {} : { Vary: 'Origin' }),

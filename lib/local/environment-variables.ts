@@ -20,6 +20,8 @@ export interface EnvironmentVariablesOptions {
   readonly host: NodeJS.ProcessEnv;
   /** Where S3 is, for a function that may read from it. Default: nowhere, and no credentials. */
   readonly s3Url?: string | undefined;
+  /** Where every other service is, for a function that invokes others. Default: nowhere, and no credentials. */
+  readonly awsUrl?: (() => string) | undefined;
 }
 
 /** The variables of an execution environment, as on Lambda. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html */
@@ -43,6 +45,7 @@ export function environmentVariables(options: EnvironmentVariablesOptions): Reco
       localFunction.codeFolder,
     ].join(':'),
     ...localFunction.environment,
+    ...(options.awsUrl === undefined ? {} : { ...LOCAL_CREDENTIALS, AWS_ENDPOINT_URL: options.awsUrl() }),
     ...(options.s3Url === undefined ? {} : { ...LOCAL_CREDENTIALS, AWS_ENDPOINT_URL_S3: options.s3Url }),
     _HANDLER: localFunction.handler,
     AWS_DEFAULT_REGION: region,

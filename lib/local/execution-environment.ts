@@ -18,6 +18,8 @@ export interface EnvironmentOptions {
   readonly host: NodeJS.ProcessEnv;
   /** Where S3 is, for a function that may read from it. */
   readonly s3Url?: string | undefined;
+  /** Where every other service is, for a function that invokes others; asked when it starts. */
+  readonly awsUrl?: (() => string) | undefined;
   /** The program that loads the handler and asks the Runtime API for work. */
   readonly runtime: RuntimeCommand;
   /** Each line that the function writes. */

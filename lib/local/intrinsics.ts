@@ -82,6 +82,17 @@ export function stackEvaluator(stack: AssemblyStack, region: string): StackEvalu
     return (Array.isArray(values) ? values : [values]).map(String).join(separator);
   };
 
+  const split = (argument: unknown): string[] => {
+    const [separator, value] = argument as [string, unknown];
+    return text(value).split(separator);
+  };
+
+  const select = (argument: unknown): unknown => {
+    const [index, list] = argument as [unknown, unknown];
+    const values = evaluate(list);
+    return Array.isArray(values) ? values[Number(evaluate(index))] : undefined;
+  };
+
   const evaluate = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(evaluate).filter((item) => item !== undefined);
     if (typeof value !== 'object' || value === null) return value;
@@ -93,11 +104,13 @@ export function stackEvaluator(stack: AssemblyStack, region: string): StackEvalu
       if (key === 'Fn::GetAtt') return getAtt(argument);
       if (key === 'Fn::Join') return join(argument);
       if (key === 'Fn::Sub') return sub(argument);
+      if (key === 'Fn::Split') return split(argument);
+      if (key === 'Fn::Select') return select(argument);
       throw new ConfigurationError({
         code: 'LOCAL_INTRINSIC',
         message: `${stack.name} uses ${key}: ${JSON.stringify(argument)}.`,
         advice:
-          'The local host evaluates Ref, Fn::GetAtt, Fn::Join and Fn::Sub; keep others away from API and functions.',
+          'The local host evaluates Ref, Fn::GetAtt, Fn::Join, Fn::Sub, Fn::Split and Fn::Select; keep others away from API and functions.',
       });
     }
     return Object.fromEntries(

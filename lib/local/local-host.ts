@@ -67,7 +67,14 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   const pools = new Map<LocalFunction, FunctionPool>();
   const optFolders = new Map<LocalFunction, string>();
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
-  let server: Server;
+  const table = new RouteTable(service.routes);
+  const server = createServer((request, response) => {
+    serveRequest(request, response, { table, pools, region, log }).catch((error: unknown) => {
+      log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
+      response.destroy();
+    });
+  });
+  const portOf = () => (server.address() as AddressInfo).port;
   let s3: LocalS3 | undefined;
   try {
     const objects = new Map(service.functions.flatMap((localFunction) => [...localFunction.objects]));
@@ -83,6 +90,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
         region,
         host: process.env,
         s3Url: localFunction.objects.size > 0 ? s3?.url : undefined,
+        awsUrl: localFunction.invokes.length > 0 ? () => `http://127.0.0.1:${portOf()}` : undefined,
         runtime: options.runtime ?? builtInRuntime(localFunction.memoryMiB),
         maxConcurrency,
         initLimitMs: options.initLimitMs ?? DEFAULT_INIT_LIMIT_MS,
@@ -92,13 +100,6 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
       });
       pools.set(localFunction, pool);
     }
-    const table = new RouteTable(service.routes);
-    server = createServer((request, response) => {
-      serveRequest(request, response, { table, pools, region, log }).catch((error: unknown) => {
-        log(`internal error: ${error instanceof Error ? error.stack : String(error)}`);
-        response.destroy();
-      });
-    });
     await listen(server, port);
   } catch (error) {
     s3?.close();
@@ -115,7 +116,7 @@ export async function startLocalHost(options: LocalHostOptions): Promise<LocalHo
   };
   let closing: Promise<void> | undefined;
   return {
-    url: `http://localhost:${(server.address() as AddressInfo).port}`,
+    url: `http://localhost:${portOf()}`,
     service,
     optFolder: (localFunction) => optFolders.get(localFunction) ?? folder,
     close: () => {
@@ -132,7 +133,7 @@ interface RuntimeDecision {
   readonly log: (line: string) => void;
 }
 
-/** Whether the installed onnxruntime takes the place of the layer's; undefined for a function without routes that cannot run here. */
+/** Whether the installed onnxruntime takes the place of the layer's; undefined for a function that cannot run here and that no route needs. */
 function decideRuntime(
   localFunction: LocalFunction,
   { hostArchitecture, routes, log }: RuntimeDecision,
@@ -140,7 +141,10 @@ function decideRuntime(
   const choice = chooseRuntime(process.platform, hostArchitecture, localFunction.architecture);
   if (choice.kind !== 'layer') log(`${localFunction.label}: ${choice.reason}`);
   if (choice.kind !== 'impossible') return choice.kind === 'installed';
-  if (!routes.some((route) => route.function === localFunction)) return undefined;
+  const isNeeded = routes.some(
+    (route) => route.function === localFunction || route.function.invokes.includes(localFunction.arn),
+  );
+  if (!isNeeded) return undefined;
   throw new ConfigurationError({
     code: 'ARCHITECTURE_MISMATCH',
     message: `${localFunction.id} cannot run here: ${choice.reason}.`,

@@ -8,7 +8,7 @@ import { type RestRoute, readRestRoutes } from './rest-api-routes.js';
 export interface LocalFunction {
   /** The function's logical id, unique among all stacks by its stack's name. */
   readonly id: string;
-  /** What log lines call it: the model's name, else the logical id. */
+  /** What log lines call it: the model's name, that of the model behind it, else the logical id. */
   readonly label: string;
   readonly arn: string;
   /** What it can be invoked by: its logical id, and the name that the template gives it. */
@@ -24,6 +24,8 @@ export interface LocalFunction {
   readonly memoryMiB: number;
   readonly timeoutSeconds: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** Functions that its environment variables name, by their ARN: it reaches them through Lambda's API here. */
+  readonly invokes: readonly string[];
   /** File assets that its environment variables name, as absolute paths by `bucket/key`: what it may read from S3. */
   readonly objects: ReadonlyMap<string, string>;
 }
@@ -53,6 +55,10 @@ export interface LocalService {
 const DEFAULT_MEMORY_MIB = 128;
 const DEFAULT_TIMEOUT_SECONDS = 3;
 const DEFAULT_API_TIMEOUT_MS = 30_000;
+/** What exists on this machine as soon as it is in a template. */
+const LAMBDA = /^AWS::Lambda::(Function|Version|Alias)$/;
+/** Without its qualifier. */
+const FUNCTION_ARN = /^arn:[^:]+:lambda:[^:]+:\d{12}:function:[^:]+/;
 
 /**
  * Finds every route of every HTTP API and REST API, and the function behind it.
@@ -179,7 +185,7 @@ function readFunction(
   const variables = Object.entries(record(record(properties.Environment).Variables));
   warnings.push(
     ...variables
-      .filter(([, value]) => refersToResource(value, stack.template.Resources))
+      .filter(([, value]) => resourcesReferredTo(value, stack.template.Resources).some((type) => !LAMBDA.test(type)))
       .map(([name]) => `${id}: the variable ${name} refers to a resource that does not exist on this machine.`),
   );
   const environment = Object.fromEntries(variables.map(([name, value]) => [name, evaluator.text(value)]));
@@ -187,7 +193,7 @@ function readFunction(
   const timeout = evaluator.evaluate(properties.Timeout);
   return {
     id: `${stack.name}/${id}`,
-    label: environment.CDK_ONNX_ARTIFACT?.split('/').at(-1) ?? id,
+    label: labelOf(environment) ?? id,
     arn: evaluator.text({ 'Fn::GetAtt': [id, 'Arn'] }),
     names: [...new Set([id, evaluator.text(properties.FunctionName) || id])],
     versions: versionsOf(stack, evaluator, id),
@@ -199,8 +205,14 @@ function readFunction(
     memoryMiB: Number(evaluator.evaluate(properties.MemorySize) ?? DEFAULT_MEMORY_MIB),
     timeoutSeconds: Number(timeout ?? DEFAULT_TIMEOUT_SECONDS),
     environment,
+    invokes: Object.values(environment).flatMap((value) => FUNCTION_ARN.exec(value)?.[0] ?? []),
     objects: objectsNamed(stack, evaluator, Object.values(environment)),
   };
+}
+
+function labelOf({ CDK_ONNX_ARTIFACT, CDK_ONNX_MODEL }: Readonly<Record<string, string>>): string | undefined {
+  if (CDK_ONNX_ARTIFACT !== undefined) return CDK_ONNX_ARTIFACT.split('/').at(-1);
+  return CDK_ONNX_MODEL === undefined ? undefined : `${CDK_ONNX_MODEL}-router`;
 }
 
 /** By alias and by version. A version's number is its logical id here, as for what refers to it. */
@@ -240,15 +252,16 @@ function layerFolder(stack: AssemblyStack, evaluator: StackEvaluator, functionId
   });
 }
 
-/** Whether a property's value depends on a resource of its stack: `Ref`, `Fn::GetAtt` or a placeholder of `Fn::Sub`. */
-function refersToResource(value: unknown, resources: Template['Resources']): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).some(([key, argument]) => {
+/** The types of the resources that a property's value depends on: by `Ref`, `Fn::GetAtt` or a placeholder of `Fn::Sub`. */
+function resourcesReferredTo(value: unknown, resources: Template['Resources']): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, argument]) => {
     const [first] = Array.isArray(argument) ? argument : [argument];
     const names: string[] = [];
     if (key === 'Ref') names.push(String(first));
     if (key === 'Fn::GetAtt') names.push(String(first).split('.')[0] ?? '');
     if (key === 'Fn::Sub') names.push(...[...String(first).matchAll(/\$\{([^!}.]+)/g)].map(([, name = '']) => name));
-    return names.some((name) => Object.hasOwn(resources, name)) || refersToResource(argument, resources);
+    const types = names.flatMap((name) => (Object.hasOwn(resources, name) ? (resources[name]?.Type ?? []) : []));
+    return [...types, ...resourcesReferredTo(argument, resources)];
   });
 }

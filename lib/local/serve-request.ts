@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
+import { answerAbsentService } from './absent-services.js';
 import { isPreflight, preflightAnswer, withCors } from './cors.js';
 import type { FunctionPool, PoolInvocation } from './function-pool.js';
 import { API_KEY_MISSING, HTTP_API_ERRORS, headerMissing, REST_API_ERRORS } from './gateway-errors.js';
@@ -50,6 +51,11 @@ export async function serveRequest(
     onInvoked: (localFunction, ended) => log(`invoked ${describe(localFunction, ended)}`),
   });
   if (invoked !== undefined) return send(invoked, "(Lambda's Invoke API)");
+  const absent = answerAbsentService(request);
+  if (absent !== undefined) {
+    request.resume();
+    return send(absent, '(a service that is not here)');
+  }
 
   const { origin } = request.headers;
   if (isPreflight(method, request.headers)) {

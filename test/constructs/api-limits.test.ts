@@ -5,7 +5,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 import { App, Stack } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { InferenceEndpoint, Model } from '../../lib/constructs/index.js';
-import { writeArtifactFolder } from '../support/artifact-folder.js';
+import { writeGpuArtifactFolder } from '../support/gpu-artifact.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-api-limits-'));
 beforeAll(() => {
@@ -19,7 +19,7 @@ describe('what AWS takes of one API and one stack', () => {
     const app = new App({ outdir: mkdtempSync(join(folder, 'limits-')), context });
     const stack = new Stack(app, 'Vision');
     const artifact = (index: number) =>
-      Model.fromArtifact(writeArtifactFolder(folder, { name: `m${index}`, taskType: 'object-detection' }));
+      Model.fromArtifact(writeGpuArtifactFolder(folder, { name: `m${index}`, taskType: 'object-detection' }));
     const [first = artifact(0), ...others] = Array.from({ length: models }, (_, index) => artifact(index));
     const endpoint = new InferenceEndpoint(stack, 'Vision', { apiType, models: [first], ...options });
     for (const model of others) endpoint.addModel(model);
@@ -36,6 +36,8 @@ describe('what AWS takes of one API and one stack', () => {
     expect(fitting('http')).toEqual({ perModel: 33, models: 14 });
     expect(fitting('rest')).toEqual({ perModel: 34, models: 14 });
     expect(fitting('rest', { cors: { allowOrigins: ['*'] } })).toEqual({ perModel: 46, models: 10 });
+    expect(fitting('http', { gpu: {} })).toEqual({ perModel: 45, models: 10 });
+    expect(fitting('http', { gpu: { queue: true } })).toEqual({ perModel: 62, models: 7 });
   });
 
   test('500 resources in a stack, with advice; or as many as the CDK is told', () => {

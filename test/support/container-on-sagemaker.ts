@@ -3,6 +3,7 @@
  * through unchanged, the length of the document in front of binary tensors travels in the content type, and what the server answers
  * with another status than 2xx comes as ModelError.
  */
+import { type IncomingHttpHeaders, request } from 'node:http';
 import {
   type FaultyService,
   type FaultyServiceOptions,
@@ -26,10 +27,10 @@ export function startContainerOnSageMaker(options: ContainerOptions): Promise<Fa
   const path = `/endpoints/${options.endpointName}/invocations`;
   return startFaultyService({
     fault: options.fault,
-    answer: async (request) => {
-      const body = Buffer.concat(await request.toArray());
-      if (request.method !== 'POST' || request.url !== path) return unknownEndpoint();
-      return await infer(options, request.headers['content-type'] ?? '', body);
+    answer: async (call) => {
+      const body = Buffer.concat(await call.toArray());
+      if (call.method !== 'POST' || call.url !== path) return unknownEndpoint();
+      return await infer(options, call.headers['content-type'] ?? '', body);
     },
   });
 }
@@ -38,10 +39,29 @@ async function infer({ url, model }: ContainerOptions, type: string, body: Buffe
   const headers = type.startsWith(BINARY_TYPE)
     ? { 'content-type': 'application/octet-stream', [HEADER_LENGTH]: type.slice(BINARY_TYPE.length) }
     : { 'content-type': type };
-  const response = await fetch(`${url}/v2/models/${model}/infer`, { method: 'POST', headers, body });
-  const answered = Buffer.from(await response.arrayBuffer());
-  if (!response.ok) return modelError(response.status, answered.toString());
-  const length = response.headers.get(HEADER_LENGTH);
-  const contentType = length === null ? 'application/json' : `${BINARY_TYPE}${length}`;
-  return { status: 200, headers: { 'content-type': contentType }, body: answered };
+  const reply = await postToContainer(`${url}/v2/models/${model}/infer`, headers, body);
+  if (reply.status < 200 || reply.status > 299) return modelError(reply.status, reply.body.toString());
+  const length = reply.headers[HEADER_LENGTH];
+  const contentType = length === undefined ? 'application/json' : `${BINARY_TYPE}${String(length)}`;
+  return { status: 200, headers: { 'content-type': contentType }, body: reply.body };
+}
+
+/** On a connection of its own: a server may close one after an error, while the next request is on its way. */
+export function postToContainer(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: Buffer,
+): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method: 'POST', headers, agent: false }, (response) => {
+      response
+        .toArray()
+        .then((chunks) =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
+        )
+        .catch(reject);
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
 }

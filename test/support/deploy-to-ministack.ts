@@ -30,8 +30,18 @@ interface AssetManifest {
   >;
 }
 
+export interface DeployOptions {
+  /** Types of resources that MiniStack does not know, left out with what names them as a dependency. Default: none. */
+  readonly without?: RegExp;
+}
+
 /** The status in which the stack ends. */
-export async function deploy(ministack: MiniStack, app: App, stackName: string): Promise<string> {
+export async function deploy(
+  ministack: MiniStack,
+  app: App,
+  stackName: string,
+  { without }: DeployOptions = {},
+): Promise<string> {
   const assembly = app.synth();
   const { templateFile, assets } = { ...assembly.getStackByName(stackName), assets: `${stackName}.assets.json` };
   const manifest = JSON.parse(readFileSync(join(assembly.directory, assets), 'utf8')) as AssetManifest;
@@ -47,10 +57,22 @@ export async function deploy(ministack: MiniStack, app: App, stackName: string):
   }
   await ministack.query('cloudformation', exists ? 'UpdateStack' : 'CreateStack', {
     StackName: stackName,
-    TemplateBody: readFileSync(join(assembly.directory, templateFile), 'utf8'),
+    TemplateBody: leaveOut(readFileSync(join(assembly.directory, templateFile), 'utf8'), without),
     'Capabilities.member.1': 'CAPABILITY_IAM',
   });
   return ended(ministack, stackName);
+}
+
+function leaveOut(text: string, types: RegExp | undefined): string {
+  if (types === undefined) return text;
+  const template = JSON.parse(text) as { Resources: Record<string, { Type: string; DependsOn?: string[] }> };
+  const kept = Object.entries(template.Resources).filter(([, { Type }]) => !types.test(Type));
+  const ids = new Set(kept.map(([id]) => id));
+  const resources = kept.map(([id, resource]) => {
+    const { DependsOn, ...others } = resource;
+    return [id, DependsOn === undefined ? resource : { ...others, DependsOn: DependsOn.filter((on) => ids.has(on)) }];
+  });
+  return JSON.stringify({ ...template, Resources: Object.fromEntries(resources) });
 }
 
 /** Undefined when the stack is gone, else the status in which it is left. */

@@ -10,16 +10,16 @@ import {
   TRITON_FOLDER,
   type TritonArchive,
 } from '../../lib/artifact/triton.js';
-import { writeArtifactFolder } from './artifact-folder.js';
+import { type ArtifactFolderOptions, writeArtifactFolder } from './artifact-folder.js';
 import { tarOf } from './tar-writer.js';
 
 /** Returns the artifact's folder, a new one below `parent`. */
 export function writeGpuArtifactFolder(
   parent: string,
-  description: Partial<TritonArchive> & { readonly name?: string } = {},
+  { taskType = 'tensor', ...description }: Partial<TritonArchive> & ArtifactFolderOptions = {},
 ): string {
   const { name = 'faces' } = description;
-  const folder = writeArtifactFolder(parent, { name });
+  const folder = writeArtifactFolder(parent, { name, taskType });
   const triton = join(folder, GPU_FOLDER, TRITON_FOLDER);
   mkdirSync(triton, { recursive: true });
   const archive = gzipSync(

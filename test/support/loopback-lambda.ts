@@ -67,6 +67,7 @@ export class LoopbackFunction {
       memoryMiB,
       timeoutSeconds,
       environment,
+      invokes: [],
       objects: new Map(),
     };
     this.pool = this.newPool();

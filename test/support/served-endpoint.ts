@@ -6,7 +6,7 @@ import { HttpApi, HttpMethod } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import type { Architecture, IFunction } from 'aws-cdk-lib/aws-lambda';
 import { App, Duration, Stack } from 'aws-cdk-lib/core';
-import { InferenceEndpoint, Model } from '../../lib/constructs/index.js';
+import { InferenceEndpoint, type InferenceGpuOptions, Model } from '../../lib/constructs/index.js';
 import { builtInRuntime, type RuntimeCommand } from '../../lib/local/execution-environment.js';
 import { type LocalHost, startLocalHost } from '../../lib/local/local-host.js';
 import { HOST_ARCHITECTURE } from './local-app.js';
@@ -27,6 +27,8 @@ export interface ServedEndpointOptions {
   readonly tasks?: Readonly<Record<string, TaskModel>>;
   /** Whether the face detector of models/ is served, as the first model. Default true. */
   readonly faces?: boolean;
+  /** A GPU for each model, and so a router. The models above are then built for one too, and `faces` is not served. */
+  readonly gpu?: InferenceGpuOptions;
   /** Whether requests without a route of the endpoint reach the first model's function too, which has its own word on them. Default false. */
   readonly catchAll?: boolean;
   /** Node.js that runs the function. Default: the one that runs the tests. */
@@ -49,15 +51,16 @@ export interface ServedEndpoint {
 }
 
 export async function serveEndpoint(options: ServedEndpointOptions = {}): Promise<ServedEndpoint> {
-  const { limitSeconds, memorySize = MEMORY_MIB } = options;
+  const { limitSeconds, memorySize = MEMORY_MIB, gpu } = options;
+  const forGpu = gpu === undefined ? {} : { gpu: { precision: 'fp32' } };
   const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-served-'));
   const folders = [
     ...Object.entries(options.echoes ?? {}).map(([name, inputs]) =>
-      writeModelFolder(folder, name, { bytes: echoModel(inputs).bytes }),
+      writeModelFolder(folder, name, { bytes: echoModel(inputs).bytes }, forGpu),
     ),
-    ...Object.entries(options.tasks ?? {}).map(([name, model]) => writeModelFolder(folder, name, model)),
+    ...Object.entries(options.tasks ?? {}).map(([name, model]) => writeModelFolder(folder, name, model, forGpu)),
   ];
-  if (options.faces !== false) folders.unshift(FACES);
+  if (options.faces !== false && gpu === undefined) folders.unshift(FACES);
   const assembly = join(folder, 'cdk.out');
   const app = new App({ outdir: assembly });
   const stack = new Stack(app, 'Endpoint');
@@ -65,6 +68,7 @@ export async function serveEndpoint(options: ServedEndpointOptions = {}): Promis
     models: folders.map((model) => Model.fromDirectory(model)),
     architecture: options.architecture ?? HOST_ARCHITECTURE,
     memorySize,
+    ...(gpu === undefined ? {} : { gpu }),
     ...(limitSeconds === undefined ? {} : { timeout: Duration.seconds(limitSeconds) }),
   });
   const [first] = endpoint.functions.values();
@@ -103,11 +107,12 @@ function writeModelFolder(
   parent: string,
   name: string,
   { bytes, task, files = {} }: Pick<TaskModel, 'bytes'> & Partial<TaskModel>,
+  further: object,
 ): string {
   const folder = join(parent, name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'source.onnx'), bytes);
   for (const [path, content] of Object.entries(files)) writeFileSync(join(folder, path), content);
-  writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, source: 'source.onnx', task }));
+  writeFileSync(join(folder, 'model.json'), JSON.stringify({ name, source: 'source.onnx', task, ...further }));
   return folder;
 }

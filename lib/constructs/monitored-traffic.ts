@@ -1,0 +1,157 @@
+/** What is watched of one model, as metrics and expressions over them: dashboard and alarms read the same. */
+import { type IMetric, MathExpression, type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Duration } from 'aws-cdk-lib/core';
+import {
+  CODE_DIMENSION,
+  type FunctionMetric,
+  MODEL_DIMENSION,
+  type RouterMetric,
+} from '../artifact/function-metrics.js';
+import type { MonitoredModel } from './inference-monitoring-options.js';
+
+export class MonitoredTraffic {
+  readonly name: string;
+  /** Whether there are more metrics than AWS's own. */
+  readonly hasOwnMetrics: boolean;
+
+  constructor(
+    readonly model: MonitoredModel,
+    readonly period: Duration,
+  ) {
+    this.name = model.function.modelName;
+    this.hasOwnMetrics = model.function.publishesMetrics;
+  }
+
+  /** A metric of the function in the namespace AWS/Lambda. */
+  lambda(metricName: string, options: MetricOptions = {}): Metric {
+    return this.model.function.metric(metricName, { period: this.period, statistic: Stats.SUM, ...options });
+  }
+
+  /** The same of the router, else of the function: of what callers invoke. */
+  front(metricName: string, options: MetricOptions = {}): Metric {
+    const { router } = this.model;
+    if (router === undefined) return this.lambda(metricName, options);
+    return router.alias.metric(metricName, { period: this.period, statistic: Stats.SUM, ...options });
+  }
+
+  /** A metric that the function writes; only where it does. */
+  own(name: FunctionMetric, options: MetricOptions = {}): Metric {
+    return this.model.function.metricOwn(name, { period: this.period, ...options });
+  }
+
+  /** A metric that the router writes. */
+  router(name: RouterMetric, options: MetricOptions = {}): Metric {
+    return required(this.model.router).metricRouter(name, { period: this.period, ...options });
+  }
+
+  /** Answers of 500 and more that were written down; Lambda counts what ends without an answer: timeouts, crashes, no memory. */
+  serverErrors(): Metric | undefined {
+    if (this.model.router !== undefined) return this.router('RouterErrors');
+    return this.hasOwnMetrics ? this.own('ServerErrors') : undefined;
+  }
+
+  /** Of the GPU that answers at once. */
+  gpu(metricName: string, options: MetricOptions = {}): Metric {
+    return required(this.model.gpu).metric(metricName, { period: this.period, statistic: Stats.SUM, ...options });
+  }
+
+  /** Answers of 500 and more and requests without one, in per cent of all; 0 below `minRequests`. */
+  errorPercentage(minRequests: number): MathExpression {
+    const answered = this.serverErrors();
+    return this.share(
+      answered === undefined ? 'FILL(broken, 0)' : 'FILL(broken, 0) + FILL(answered, 0)',
+      { broken: this.front('Errors'), ...(answered === undefined ? {} : { answered }) },
+      { metric: this.front('Invocations'), minRequests },
+      'Errors, %',
+    );
+  }
+
+  spilloverPercentage(minRequests: number): MathExpression {
+    return this.share(
+      'FILL(spilled, 0)',
+      { spilled: this.lambda('ProvisionedConcurrencySpilloverInvocations') },
+      { metric: this.lambda('Invocations'), minRequests },
+      'Spillover, %',
+    );
+  }
+
+  /** Of the endpoint that answers at once: what failed in SageMaker or in the container. */
+  gpuErrorPercentage(minRequests: number): MathExpression {
+    return this.share(
+      'FILL(failed, 0)',
+      { failed: this.gpu('Invocation5XXErrors') },
+      { metric: this.gpu('Invocations'), minRequests },
+      'Failed on the GPU, %',
+    );
+  }
+
+  gpuQueueErrorPercentage(minRequests: number): MathExpression {
+    const queue = required(this.model.gpuQueue);
+    const options = { period: this.period, statistic: Stats.SUM };
+    return this.share(
+      'FILL(failed, 0) + FILL(expired, 0)',
+      { failed: queue.metricFailures(options), expired: queue.metricExpiredRequests(options) },
+      { metric: queue.metricProcessed(options), minRequests },
+      'Failed or expired in the queue, %',
+    );
+  }
+
+  /** Requests that Lambda refused: in front of the model and, behind a router, at the function. */
+  throttles(): IMetric {
+    if (this.model.router === undefined) return this.lambda('Throttles');
+    return new MathExpression({
+      expression: 'FILL(front, 0) + FILL(behind, 0)',
+      usingMetrics: { front: this.front('Throttles'), behind: this.lambda('Throttles') },
+      period: this.period,
+      label: 'Throttled',
+    });
+  }
+
+  openCircuits(): MathExpression {
+    return new MathExpression({
+      expression: 'FILL(lambda, 0) + FILL(gpu, 0)',
+      usingMetrics: { lambda: this.router('LambdaCircuitOpen'), gpu: this.router('GpuCircuitOpen') },
+      period: this.period,
+      label: 'Requests past an open circuit',
+    });
+  }
+
+  /** A percentile of what callers wait for, API Gateway not counted. */
+  latency(statistic: string): Metric {
+    return this.model.router === undefined
+      ? this.lambda('Duration', { statistic, label: statistic })
+      : this.router('RouterTime', { statistic, label: statistic });
+  }
+
+  /** Every series of a metric that is counted by code, those that nobody has seen yet among them. */
+  byCode(metric: Metric): MathExpression {
+    const schema = [metric.namespace, CODE_DIMENSION, MODEL_DIMENSION].map((part) => `"${part}"`).join(',');
+    const query = `{${schema}} MetricName="${metric.metricName}" ${MODEL_DIMENSION}="${this.name}"`;
+    return new MathExpression({
+      expression: `SEARCH('${query}', 'Sum', ${this.period.toSeconds()})`,
+      usingMetrics: {},
+      period: this.period,
+      label: '',
+    });
+  }
+
+  private share(
+    part: string,
+    metrics: Readonly<Record<string, IMetric>>,
+    whole: { readonly metric: IMetric; readonly minRequests: number },
+    label: string,
+  ): MathExpression {
+    return new MathExpression({
+      expression: `IF(FILL(requests, 0) >= ${Math.max(1, whole.minRequests)}, 100 * (${part}) / requests, 0)`,
+      usingMetrics: { ...metrics, requests: whole.metric },
+      period: this.period,
+      label,
+    });
+  }
+}
+
+/** A model's dashboard and alarms ask for what it has. */
+export function required<Part>(part: Part | undefined): Part {
+  if (part === undefined) throw new TypeError('the model has no such part');
+  return part;
+}

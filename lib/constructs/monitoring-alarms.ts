@@ -1,0 +1,166 @@
+/** The alarms of one model, each with the defaults that `MonitoringAlarms` gives reasons for. */
+import {
+  type Alarm,
+  ComparisonOperator,
+  type IMetric,
+  type MathExpression,
+  type Metric,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { Duration } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type {
+  MonitoredModel,
+  MonitoringAlarmOptions,
+  MonitoringAlarms,
+  MonitoringShareAlarmOptions,
+} from './inference-monitoring-options.js';
+import { provisionedOf } from './monitored-cost.js';
+import { MonitoredTraffic } from './monitored-traffic.js';
+
+export type AlarmKind = keyof MonitoringAlarms;
+export const ALARM_KINDS: readonly AlarmKind[] = [
+  'errorRate',
+  'latencyP99',
+  'throttles',
+  'spillover',
+  'circuitOpen',
+  'gpuErrors',
+];
+
+export const DEFAULT_PERIOD = Duration.minutes(5);
+export const DEFAULT_MIN_REQUESTS = 20;
+
+/** How long bad has to last. */
+interface Patience {
+  readonly evaluationPeriods: number;
+  readonly datapointsToAlarm: number;
+}
+const PATIENCE: Readonly<Record<AlarmKind, Patience>> = {
+  errorRate: { evaluationPeriods: 3, datapointsToAlarm: 2 },
+  latencyP99: { evaluationPeriods: 3, datapointsToAlarm: 3 },
+  throttles: { evaluationPeriods: 3, datapointsToAlarm: 2 },
+  spillover: { evaluationPeriods: 3, datapointsToAlarm: 3 },
+  circuitOpen: { evaluationPeriods: 1, datapointsToAlarm: 1 },
+  gpuErrors: { evaluationPeriods: 3, datapointsToAlarm: 2 },
+};
+
+interface Watched {
+  readonly id: string;
+  readonly metric: Metric | MathExpression | IMetric;
+  readonly threshold: number;
+  readonly description: string;
+}
+
+/** What of a model an alarm of a kind watches: nothing where the model lacks it. */
+export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minRequests: number): readonly Watched[] {
+  const { name, model } = traffic;
+  switch (kind) {
+    case 'errorRate':
+      return [
+        {
+          id: 'ErrorRate',
+          metric: traffic.errorPercentage(minRequests),
+          threshold: 1,
+          description: `${name}: requests fail, in per cent`,
+        },
+      ];
+    case 'latencyP99': {
+      const timeout = (model.router?.function.timeout ?? model.function.timeout).toMilliseconds();
+      return [
+        {
+          id: 'LatencyP99',
+          metric: traffic.latency('p99'),
+          threshold: timeout / 2,
+          description: `${name}: one request in a hundred takes so many milliseconds`,
+        },
+      ];
+    }
+    case 'throttles':
+      return [
+        {
+          id: 'Throttles',
+          metric: traffic.throttles(),
+          threshold: 1,
+          description: `${name}: Lambda refuses requests for lack of concurrency`,
+        },
+      ];
+    case 'spillover':
+      return provisionedOf(model.function.alias) === undefined
+        ? []
+        : [
+            {
+              id: 'Spillover',
+              metric: traffic.spilloverPercentage(minRequests),
+              threshold: 5,
+              description: `${name}: requests find no provisioned concurrency left, in per cent`,
+            },
+          ];
+    case 'circuitOpen':
+      return model.router === undefined
+        ? []
+        : [
+            {
+              id: 'CircuitOpen',
+              metric: traffic.openCircuits(),
+              threshold: 1,
+              description: `${name}: the router leaves Lambda or SageMaker alone because it fails`,
+            },
+          ];
+    case 'gpuErrors':
+      return [
+        ...(model.gpu === undefined
+          ? []
+          : [
+              {
+                id: 'GpuErrors',
+                metric: traffic.gpuErrorPercentage(minRequests),
+                threshold: 5,
+                description: `${name}: requests fail on the GPU, in per cent`,
+              },
+            ]),
+        ...(model.gpuQueue === undefined
+          ? []
+          : [
+              {
+                id: 'GpuQueueErrors',
+                metric: traffic.gpuQueueErrorPercentage(minRequests),
+                threshold: 5,
+                description: `${name}: jobs fail or expire in the queue of the GPU, in per cent`,
+              },
+            ]),
+      ];
+  }
+}
+
+/** All alarms of a model, below `scope`. */
+export function createAlarms(scope: Construct, model: MonitoredModel, alarms: MonitoringAlarms = {}): readonly Alarm[] {
+  return ALARM_KINDS.flatMap((kind) => {
+    const options: MonitoringShareAlarmOptions | false = alarms[kind] ?? {};
+    if (options === false) return [];
+    const traffic = new MonitoredTraffic(model, options.period ?? DEFAULT_PERIOD);
+    return watchedBy(kind, traffic, options.minRequests ?? DEFAULT_MIN_REQUESTS).map((watched) =>
+      createAlarm(scope, watched, options, PATIENCE[kind]),
+    );
+  });
+}
+
+function createAlarm(
+  scope: Construct,
+  { id, metric, threshold, description }: Watched,
+  options: MonitoringAlarmOptions,
+  patience: Patience,
+): Alarm {
+  const evaluationPeriods = options.evaluationPeriods ?? patience.evaluationPeriods;
+  // Of fewer periods than the default wants bad ones, all.
+  const datapointsToAlarm = options.datapointsToAlarm ?? Math.min(patience.datapointsToAlarm, evaluationPeriods);
+  return (metric as Metric).createAlarm(scope, id, {
+    alarmDescription: description,
+    threshold: options.threshold ?? threshold,
+    comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    evaluationPeriods,
+    datapointsToAlarm,
+    // Nobody asked anything.
+    treatMissingData: TreatMissingData.NOT_BREACHING,
+  });
+}
