@@ -21,6 +21,7 @@ import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
+import { addIdleEnvironments } from './idle-cost.js';
 import { type InferenceFunctionOptions, networkOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
 import { createFunctionRole } from './inference-function-role.js';
@@ -169,6 +170,10 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.provisionedConcurrency = props.provisionedConcurrency;
     this.provisionedConcurrencyScaling =
       props.provisionedConcurrency && scaleProvisionedConcurrency(this, this.alias, props.provisionedConcurrency);
+    addIdleEnvironments(this, model.name, this.provisionedConcurrency, {
+      architecture,
+      memorySize: delivery.memorySize,
+    });
     this.versionRetention = this.retainVersions(props.keepVersions);
   }
 
