@@ -81,6 +81,7 @@ const rooms = {
     'lib/artifact/manifest',
     'lib/artifact/task',
     'lib/artifact/function-metrics',
+    'lib/artifact/replay',
     'lib/protocol',
     'lib/tasks',
   ],

@@ -20,6 +20,7 @@ import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
+import { GradualDeployment } from './gradual-deployment.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
 import { createFunctionRole } from './inference-function-role.js';
@@ -69,6 +70,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly runtimeLayer: OnnxRuntimeLayer;
   /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
+  /** What shifts traffic to new versions; undefined without `deployment`. */
+  readonly deployment: GradualDeployment | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
   readonly versionRetention: VersionRetention | undefined;
   /** Its routes have this name. */
@@ -156,7 +159,22 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version });
     this.provisionedConcurrencyScaling =
       props.provisionedConcurrency && scaleProvisionedConcurrency(this, this.alias, props.provisionedConcurrency);
+    this.deployment = this.shiftTraffic(props);
     this.versionRetention = this.retainVersions(props.keepVersions);
+  }
+
+  private shiftTraffic({ deployment, logRetention, logEncryption, ...telemetry }: InferenceFunctionProps) {
+    if (deployment === undefined) return undefined;
+    return new GradualDeployment(this, 'Deployment', {
+      deployment,
+      function: this.function,
+      alias: this.alias,
+      timeout: this.timeout,
+      modelName: this.modelName,
+      telemetry,
+      logRetention,
+      logEncryption,
+    });
   }
 
   private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {

@@ -16,6 +16,10 @@ export function predictFunctionAsset(): PreparedAsset {
   return preparedAsset(preparedPath('functions', 'predict'));
 }
 
+export function preTrafficAsset(): PreparedAsset {
+  return preparedAsset(preparedPath('functions', 'pre-traffic'));
+}
+
 export function versionRetentionAsset(): PreparedAsset {
   return preparedAsset(preparedPath('functions', 'version-retention'));
 }
