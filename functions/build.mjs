@@ -14,15 +14,15 @@ const TOKENIZERS = '@huggingface/tokenizers';
 const TOKENIZERS_FILES = ['dist/tokenizers.mjs', 'package.json', 'LICENSE'];
 
 /**
- * Writes `predict/index.mjs`, `router/index.mjs` and `version-retention/index.js` (handler `index.handler`) below `outputDirectory`. The same
- * sources give the same bytes.
+ * Writes `predict/index.mjs` with its parts, `router/index.mjs`, `pre-traffic/index.js` and `version-retention/index.js` (handler `index.handler`) below
+ * `outputDirectory`. The same sources give the same bytes.
  *
  * @param {{ outputDirectory: string }} options
  */
 export async function buildFunctions({ outputDirectory }) {
   await buildPredict(outputDirectory);
   await buildRouter(outputDirectory);
-  await buildVersionRetention(outputDirectory);
+  for (const name of ['pre-traffic', 'version-retention']) await buildWithRuntimeSdk(outputDirectory, name);
 }
 
 /**
@@ -64,10 +64,29 @@ const moduleOptions = {
   logLevel: 'warning',
 };
 
+/** What only some functions load, each a file of its own beside the bundle: the others do not even parse it. */
+const PREDICT_PARTS = { './capture/request-capture.js': 'capture.mjs', './drift/input-drift.js': 'drift.mjs' };
+
+/** @type {import('esbuild').Plugin} */
+const partsOfPredict = {
+  name: 'parts-of-predict',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/(capture|drift)\// }, ({ path, kind }) => {
+      const file = kind === 'dynamic-import' ? PREDICT_PARTS[path] : undefined;
+      return file === undefined ? undefined : { path: `./${file}`, external: true };
+    });
+  },
+};
+
 async function buildPredict(outputDirectory) {
   const folder = join(outputDirectory, 'predict');
+  for (const [part, file] of Object.entries(PREDICT_PARTS)) {
+    const entryPoints = [join(import.meta.dirname, 'predict', part.replace(/\.js$/, '.ts'))];
+    await build({ ...moduleOptions, entryPoints, outfile: join(folder, file) });
+  }
   await build({
     ...moduleOptions,
+    plugins: [requiredBuiltins, partsOfPredict],
     entryPoints: [join(import.meta.dirname, 'predict/index.ts')],
     outfile: join(folder, 'index.mjs'),
     // The one comes with the runtime layer, the other lies beside the bundle.
@@ -97,10 +116,11 @@ function copyPackageFiles(name, files, target) {
   }
 }
 
-async function buildVersionRetention(outputDirectory) {
+/** For functions that nobody waits for. */
+async function buildWithRuntimeSdk(outputDirectory, name) {
   await build({
-    entryPoints: [join(import.meta.dirname, 'version-retention/index.ts')],
-    outfile: join(outputDirectory, 'version-retention/index.js'),
+    entryPoints: [join(import.meta.dirname, name, 'index.ts')],
+    outfile: join(outputDirectory, name, 'index.js'),
     bundle: true,
     // CommonJS: the AWS SDK comes with Lambda's runtime, where only `require` is sure to look.
     format: 'cjs',
@@ -109,6 +129,8 @@ async function buildVersionRetention(outputDirectory) {
     minify: true,
     legalComments: 'none',
     external: ['@aws-sdk/*'],
+    // An `import()` would not look there either.
+    supported: { 'dynamic-import': false },
     logLevel: 'warning',
   });
 }

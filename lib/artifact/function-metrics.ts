@@ -69,6 +69,7 @@ export const ROUTER_METRICS = {
   RouterErrors: 'Count',
 } as const;
 
+/** A metric that a router writes. */
 export type RouterMetric = keyof typeof ROUTER_METRICS;
 
 /** Of what is counted of inputs, beside the model: `mean of pixels`. */

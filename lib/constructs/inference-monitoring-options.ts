@@ -140,7 +140,7 @@ export interface InferenceMonitoringOptions {
   readonly okActions?: readonly IAlarmAction[];
   /**
    * What the cost per million requests is computed with.
-   * @default PRICES - of us-east-1, with their date on the dashboard
+   * @default - those of the context `cdk-onnx:prices`, else `PRICES` of us-east-1; their date is on the dashboard
    */
   readonly prices?: Prices;
 }

@@ -1,6 +1,6 @@
 import { type Alarm, Dashboard, type IWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
-import { PRICES } from '../cost/prices.js';
+import { pricesOf } from './idle-cost.js';
 import type {
   InferenceMonitoringOptions,
   InferenceMonitoringProps,
@@ -41,7 +41,7 @@ export class InferenceMonitoring extends Construct {
   }
 
   private createDashboard(models: readonly MonitoredModel[], props: InferenceMonitoringOptions): Dashboard {
-    const { dashboardName, prices = PRICES } = props;
+    const { dashboardName, prices = pricesOf(this) } = props;
     const widgets = models.map((model) => modelWidgets(new MonitoredTraffic(model, DEFAULT_PERIOD), prices));
     throwProblems(this.node.path, sizeProblems(widgets.flat()));
     return new Dashboard(this, 'Dashboard', {
