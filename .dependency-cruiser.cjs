@@ -82,6 +82,7 @@ const rooms = {
     'lib/artifact/task',
     'lib/artifact/function-metrics',
     'lib/artifact/router-policy',
+    'lib/artifact/replay',
     'lib/protocol',
     'lib/tasks',
   ],

@@ -2,7 +2,6 @@
  * Small objects of one bucket, with the conditions under which they are written. What may be over in a moment is tried again, as S3 asks for.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutgoingRequest, Reply, SignedRequests } from './signed-requests.js';
 
 export interface S3BucketOptions {
@@ -125,9 +124,22 @@ export class S3Bucket {
         return reply.kind === 'broken' ? { kind: 'failed', code: reply.code } : reply;
       }
       const pause = FIRST_PAUSE_MS * 2 ** (attempt - 1) * (0.5 + Math.random());
-      await sleep(pause, undefined, { signal: request.signal }).catch(() => undefined);
+      await paused(pause, request.signal);
     }
   }
+}
+
+/** For so long, or until nobody waits any more. node:timers/promises would take milliseconds of each cold start. */
+function paused(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener('abort', end);
+  });
 }
 
 type Replied = Extract<Reply, { kind: 'reply' }>;

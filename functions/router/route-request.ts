@@ -9,6 +9,7 @@ import { unavailableResponse } from './jobs/job-answers.js';
 import { readIdempotencyKey } from './jobs/job-id.js';
 import type { JobAnswer, JobService } from './jobs/job-service.js';
 import type { Decision, Demand } from './policy/decision.js';
+import type { Outcome } from './policy/outcome.js';
 import { type Route, routeOf } from './routes.js';
 import type { TargetAnswer } from './targets/answer.js';
 
@@ -42,14 +43,16 @@ export async function routeRequest(
   }
   const body = route.kind === 'tensors' ? readInferBody(request) : undefined;
   const isInference = route.kind !== 'other';
+  const onGpu = body === undefined ? rowsOnGpu(router, request, route) : tensorsOnGpu(router, body);
+  const asked = { event, request, body, onGpu, isInference };
   if (body === undefined || jobs === undefined || policy.onGpuUnavailable === 'fail') {
-    return { isInference, decision: await dispatch(router, event, request, { body, isInference, time }) };
+    return { isInference, decision: await dispatch(router, { ...asked, time }) };
   }
   // Wrong in every case, not only where it matters.
   readIdempotencyKey(request);
   const deadline = performance.now() + time;
   const timeToCompute = time - Math.min(TIME_TO_QUEUE_MS, time / 4);
-  const decision = await dispatch(router, event, request, { body, isInference, time: timeToCompute });
+  const decision = await dispatch(router, { ...asked, time: timeToCompute });
   if (decision.kind !== 'failed') return { isInference, decision };
   const entry = router.dispatcher.enterQueue(decision);
   if (entry === undefined) return { isInference, decision };
@@ -93,37 +96,59 @@ async function aboutJob(
   throw new MethodNotAllowedError(method, ['GET', 'POST']);
 }
 
+type AskGpu = (signal: AbortSignal) => Promise<Outcome<TargetAnswer>>;
+
 interface Asked {
+  readonly event: unknown;
+  readonly request: HttpRequest;
+  /** Of tensors. */
   readonly body: UndecodedInferBody | undefined;
+  /** Undefined where SageMaker cannot answer. */
+  readonly onGpu: AskGpu | undefined;
   readonly isInference: boolean;
   /** Milliseconds. */
   readonly time: number;
 }
 
 function dispatch(
-  { policy, dispatcher, lambda, sagemaker }: Router,
-  event: unknown,
-  request: HttpRequest,
-  { body, isInference, time }: Asked,
+  { policy, dispatcher, lambda }: Router,
+  { event, request, body, onGpu, isInference, time }: Asked,
 ): Promise<Decision<TargetAnswer>> {
   const demand: Demand = {
-    targets: body === undefined ? 'lambda' : 'any',
+    targets: onGpu === undefined && body === undefined ? 'lambda' : 'any',
     isInference,
     payloadBytes: payloadBytes(request.body),
     batch: body === undefined || policy.maxCpuBatch === undefined ? undefined : leadingDimension(body),
     timeLeft: time,
   };
-  return dispatcher.dispatch(demand, (target, signal) => {
+  return dispatcher.dispatch(demand, async (target, signal) => {
     if (target === 'lambda') {
-      return lambda.invoke({
+      return await lambda.invoke({
         payload: JSON.stringify(event),
         signal,
         takesErrorAnswers: !isInference,
         trace: process.env._X_AMZN_TRACE_ID,
       });
     }
-    if (body === undefined || sagemaker === undefined)
-      throw new TypeError('SageMaker was asked for what it cannot compute');
-    return sagemaker.invoke(body, signal);
+    if (onGpu === undefined) throw new TypeError('SageMaker was asked for what it cannot compute');
+    return await onGpu(signal);
   });
+}
+
+function tensorsOnGpu({ sagemaker }: Router, body: UndecodedInferBody): AskGpu | undefined {
+  return sagemaker === undefined ? undefined : (signal) => sagemaker.invoke(body, signal);
+}
+
+/** What Lambda gets as it came is translated only here, where SageMaker is to answer it; so is its code loaded. */
+function rowsOnGpu({ sagemaker, signature }: Router, request: HttpRequest, { kind }: Route): AskGpu | undefined {
+  if (kind !== 'rows' || sagemaker === undefined || signature === undefined) return undefined;
+  return async (signal) => {
+    const { translateRequest, translateResponse } = await import('./translation/tensorflow-serving.js');
+    const { body, form } = translateRequest(request, signature);
+    const outcome = await sagemaker.invoke(body, signal);
+    if (outcome.kind !== 'answer' || outcome.answer.kind !== 'response') return outcome;
+    const response = translateResponse(outcome.answer.response, form, signature);
+    if (response === undefined) return { kind: 'connection', phase: 'answering', code: 'ANSWER_INVALID' };
+    return { kind: 'answer', answer: { kind: 'response', response } };
+  };
 }

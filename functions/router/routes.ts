@@ -8,11 +8,11 @@ export interface ServedModel {
 }
 
 /**
- * `tensors`: an inference in V2, which Triton speaks too. `lambda-inference`: one in the words of TensorFlow Serving or of the model's
- * task, which only Lambda understands. `job`: what the router answers itself. `other`: metadata, health, descriptions, and what the
+ * `tensors`: an inference in V2, which Triton speaks too. `rows`: one in the words of TensorFlow Serving, which can be translated for it.
+ * `lambda-inference`: one in the words of the model's task, which only Lambda understands. `job`: what the router answers itself. `other`: metadata, health, descriptions, and what the
  * function refuses.
  */
-export type RequestKind = 'tensors' | 'lambda-inference' | 'other';
+export type RequestKind = 'tensors' | 'rows' | 'lambda-inference' | 'other';
 
 export type Route =
   | { readonly kind: RequestKind }
@@ -20,7 +20,8 @@ export type Route =
   | { readonly kind: 'job'; readonly id: string | undefined };
 
 const V2_INFER = /^\/v2\/models\/(?<model>[^/]+)(?:\/versions\/(?<version>[^/]+))?\/infer$/;
-const LAMBDA_INFERENCES = [/^\/v1\/models\/[^/:]+(?:\/versions\/[^/:]+)?:predict$/, /^\/predict\/[^/]+$/];
+const V1_PREDICT = /^\/v1\/models\/(?<model>[^/:]+)(?:\/versions\/(?<version>[^/:]+))?:predict$/;
+const TASK_PREDICT = /^\/predict\/[^/]+$/;
 
 const JOBS = /^\/v2\/models\/(?<model>[^/]+)\/jobs(?:\/(?<id>[^/]+))?$/;
 
@@ -33,11 +34,14 @@ export function routeOf(request: HttpRequest, served: ServedModel, hasQueue: boo
 
 function kindOf({ method, path }: HttpRequest, served: ServedModel): RequestKind {
   if (method !== 'POST') return 'other';
-  const named = V2_INFER.exec(path)?.groups;
-  if (named !== undefined) {
-    const isServed = named.model === served.name && (named.version === undefined || named.version === served.version);
-    // What another model or version would be, the function knows.
-    return isServed ? 'tensors' : 'other';
-  }
-  return LAMBDA_INFERENCES.some((route) => route.test(path)) ? 'lambda-inference' : 'other';
+  // What another model or version would be, the function knows.
+  const infer = V2_INFER.exec(path)?.groups;
+  if (infer !== undefined) return isServed(infer, served) ? 'tensors' : 'other';
+  const predict = V1_PREDICT.exec(path)?.groups;
+  if (predict !== undefined) return isServed(predict, served) ? 'rows' : 'other';
+  return TASK_PREDICT.test(path) ? 'lambda-inference' : 'other';
+}
+
+function isServed({ model, version }: Readonly<Record<string, string | undefined>>, served: ServedModel): boolean {
+  return model === served.name && (version === undefined || version === served.version);
 }

@@ -15,6 +15,7 @@ export type {
   RealTimeGpuEndpointProps,
 } from './gpu-endpoint-options.js';
 export type { GpuVariantScaling, GpuWakeUp } from './gpu-endpoint-scaling.js';
+export { GradualDeployment, type GradualDeploymentProps } from './gradual-deployment.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
 export type {
   CommonApiOptions,
@@ -24,6 +25,15 @@ export type {
   RestApiOptions,
 } from './inference-api-options.js';
 export { type HttpAuthConfig, InferenceAuth, type RestAuthConfig } from './inference-auth.js';
+export { InferenceDeployment, type TrafficShift } from './inference-deployment.js';
+export {
+  type GradualDeploymentOptions,
+  type InferenceDeploymentOptions,
+  type InferenceReplay,
+  type InferenceRollback,
+  ReplayRequests,
+  type ReplayTolerance,
+} from './inference-deployment-options.js';
 export {
   InferenceEndpoint,
   type InferenceEndpointOptions,
@@ -59,6 +69,7 @@ export {
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
+export { PreTrafficHook, type PreTrafficHookProps } from './pre-traffic-hook.js';
 export type { Problem } from './problems.js';
 export type {
   ProvisionedConcurrency,

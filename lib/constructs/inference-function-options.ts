@@ -3,6 +3,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, FunctionOptions, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
+import type { InferenceDeployment } from './inference-deployment.js';
 import type { ProvisionedConcurrency } from './provisioned-concurrency.js';
 import type { TelemetryOptions } from './telemetry.js';
 
@@ -41,6 +42,13 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default - none: the first requests start cold
    */
   readonly provisionedConcurrency?: ProvisionedConcurrency;
+  /**
+   * How new versions get their traffic. With `provisionedConcurrency`, Lambda changes no number of environments while traffic is shifted
+   * between two versions: scaling and schedules wait. Change the number in a deployment of
+   * its own.
+   * @default - all at once, without CodeDeploy: the alias is moved
+   */
+  readonly deployment?: InferenceDeployment;
   /**
    * How many published versions of the function stay, 1 or more; older ones are deleted with the layer versions that nothing else
    * uses, after a deployment that published a version and from the one on that finds this option already deployed. What an alias

@@ -21,6 +21,8 @@ import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
+import { GradualDeployment } from './gradual-deployment.js';
+import { addIdleEnvironments } from './idle-cost.js';
 import { type InferenceFunctionOptions, networkOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
 import { createFunctionRole } from './inference-function-role.js';
@@ -74,6 +76,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly provisionedConcurrency: ProvisionedConcurrency | undefined;
   /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
+  /** What shifts traffic to new versions; undefined without `deployment`. */
+  readonly deployment: GradualDeployment | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
   readonly versionRetention: VersionRetention | undefined;
   /** Its routes have this name. */
@@ -169,7 +173,26 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.provisionedConcurrency = props.provisionedConcurrency;
     this.provisionedConcurrencyScaling =
       props.provisionedConcurrency && scaleProvisionedConcurrency(this, this.alias, props.provisionedConcurrency);
+    addIdleEnvironments(this, model.name, this.provisionedConcurrency, {
+      architecture,
+      memorySize: delivery.memorySize,
+    });
+    this.deployment = this.shiftTraffic(props);
     this.versionRetention = this.retainVersions(props.keepVersions);
+  }
+
+  private shiftTraffic({ deployment, logRetention, logEncryption, ...telemetry }: InferenceFunctionProps) {
+    if (deployment === undefined) return undefined;
+    return new GradualDeployment(this, 'Deployment', {
+      deployment,
+      function: this.function,
+      alias: this.alias,
+      timeout: this.timeout,
+      modelName: this.modelName,
+      telemetry,
+      logRetention,
+      logEncryption,
+    });
   }
 
   private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {

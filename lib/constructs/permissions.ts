@@ -87,6 +87,21 @@ export const DESCRIBE_NETWORK = [
   'ec2:DescribeVpcs',
 ];
 
+/** On `<function's ARN>:*`, versions and aliases, or on a function's ARN. */
+export const INVOKE_FUNCTION = ['lambda:InvokeFunction'];
+
+/** On a deployment group's ARN. */
+export const REPORT_HOOK_STATUS = ['codedeploy:PutLifecycleEventHookExecutionStatus'];
+
+/** What AWSCodeDeployRoleForLambdaLimited has of Lambda, on the function and its alias in place of all functions. */
+export const SHIFT_TRAFFIC = ['lambda:GetAlias', 'lambda:GetProvisionedConcurrencyConfig', 'lambda:UpdateAlias'];
+
+/** On all alarms of the account in the region, whichever are asked for. */
+export const DESCRIBE_ALARMS = ['cloudwatch:DescribeAlarms'];
+
+/** On a bucket, under a prefix. */
+export const LIST_OBJECTS = ['s3:ListBucket'];
+
 /** On an endpoint's ARN: requests that are answered at once. */
 export const INVOKE_ENDPOINT = ['sagemaker:InvokeEndpoint'];
 

@@ -5,7 +5,7 @@ import type { LocalFunction } from './local-stack.js';
 /** What a function gets of this machine's environment. AWS credentials are not among it. */
 const PASSED_ON = ['PATH', 'LANG', 'TZ', 'SystemRoot'];
 /** Variables of ours and of Node.js that name files of layers. /opt itself cannot be mounted without privileges. */
-const PATHS_INTO_OPT = ['CDK_ONNX_ARTIFACT', 'NODE_PATH'];
+const PATHS_INTO_OPT = ['CDK_ONNX_ARTIFACT', 'CDK_ONNX_RECORDINGS', 'NODE_PATH'];
 
 export interface EnvironmentVariablesOptions {
   readonly function: LocalFunction;

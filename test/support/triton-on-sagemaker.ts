@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Signature } from '../../lib/artifact/manifest.js';
+import type { Signature, TensorSignature } from '../../lib/artifact/manifest.js';
 import { CdkOnnxError } from '../../lib/errors.js';
 import { decodeInferRequest } from '../../lib/protocol/infer-request.js';
 import { encodeInferResponse } from '../../lib/protocol/infer-response.js';
@@ -87,11 +87,20 @@ async function infer(
   session: InferenceSession,
   signature: Signature,
 ): Promise<ServiceAnswer> {
+  const scalars = new Set(
+    [...signature.inputs, ...signature.outputs].filter(({ shape }) => shape?.length === 0).map(({ name }) => name),
+  );
   const headerLength = type.startsWith(BINARY_TYPE) ? Number.parseInt(type.slice(BINARY_TYPE.length), 10) : undefined;
   try {
-    const { id, inputs, outputs } = decodeInferRequest({ kind: 'bytes', bytes: body, headerLength }, signature);
+    const { id, inputs, outputs } = decodeInferRequest(
+      { kind: 'bytes', bytes: body, headerLength },
+      { inputs: signature.inputs.map(asConfigured), outputs: signature.outputs },
+    );
     const feeds = Object.fromEntries(
-      inputs.map(({ name, dataType, data, shape }) => [name, new Tensor(dataType, data as Float32Array, [...shape])]),
+      inputs.map(({ name, dataType, data, shape }) => [
+        name,
+        new Tensor(dataType, data as Float32Array, scalars.has(name) ? [] : [...shape]),
+      ]),
     );
     const results = await session.run(
       feeds,
@@ -105,7 +114,7 @@ async function infer(
         name,
         form,
         dataType: types.get(name) ?? 'float32',
-        shape: results[name]?.dims ?? [],
+        shape: scalars.has(name) ? [1] : (results[name]?.dims ?? []),
         data: (results[name]?.data ?? []) as Float32Array,
       })),
     });
@@ -118,6 +127,11 @@ async function infer(
     const text = JSON.stringify({ error: error.message });
     return { status: 400, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) };
   }
+}
+
+/** config.pbtxt knows no scalars and calls them [1]. */
+function asConfigured(tensor: TensorSignature): TensorSignature {
+  return tensor.shape?.length === 0 ? { ...tensor, shape: [1] } : tensor;
 }
 
 /** As SageMaker passes on what a container answered with an error. */

@@ -7,7 +7,7 @@ import type { UndecodedInferBody } from '../../http/infer-body.js';
 import type { Outcome } from '../policy/outcome.js';
 import type { TargetAnswer } from './answer.js';
 import { commonOutcome, jsonMembers, readServiceError, type ServiceError } from './service-error.js';
-import { decodeTritonBody, encodeTritonBody } from './triton-body.js';
+import { type BinaryInferBody, decodeTritonBody, encodeTritonBody } from './triton-body.js';
 
 export interface SageMakerTargetOptions {
   readonly post: SignedRequests;
@@ -23,7 +23,7 @@ export class SageMakerTarget {
     this.path = `/endpoints/${encodeURIComponent(options.endpointName)}/invocations`;
   }
 
-  async invoke(body: UndecodedInferBody, signal: AbortSignal): Promise<Outcome<TargetAnswer>> {
+  async invoke(body: UndecodedInferBody | BinaryInferBody, signal: AbortSignal): Promise<Outcome<TargetAnswer>> {
     const encoded = encodeTritonBody(body);
     const headers = { 'content-type': encoded.contentType };
     const reply = await this.options.post.send({ path: this.path, headers, body: encoded.body, signal });

@@ -14,7 +14,15 @@ export interface TritonBody {
   readonly body: string | Buffer;
 }
 
-export function encodeTritonBody(body: UndecodedInferBody): TritonBody {
+/** With the document in front, as it is sent. */
+export interface BinaryInferBody {
+  readonly kind: 'bytes';
+  readonly bytes: Buffer;
+  readonly headerLength: number;
+}
+
+export function encodeTritonBody(body: UndecodedInferBody | BinaryInferBody): TritonBody {
+  if (body.kind === 'bytes') return { contentType: tritonContentType(body.headerLength), body: body.bytes };
   if (body.kind === 'text') return { contentType: JSON_TYPE, body: body.text };
   return { contentType: tritonContentType(body.headerLength), body: Buffer.from(body.base64, 'base64') };
 }

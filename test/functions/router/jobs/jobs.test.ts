@@ -1,34 +1,18 @@
-/** Requests that become jobs, through the real bundle: with an S3 and a SageMaker on loopback, and with each of them failing. */
+/** Requests that become jobs, through the real bundle: with an S3 and a SageMaker on loopback. */
 import { describe, expect, it } from 'vitest';
 import { awsError } from '../../../support/aws-answers.js';
 import { readEmbeddedMetrics, seriesOf } from '../../../support/embedded-metric-format.js';
 import { errorOf } from '../../../support/error-answer.js';
-import type { SeenCall, ServiceFault } from '../../../support/faulty-service.js';
+import type { ServiceFault } from '../../../support/faulty-service.js';
+import { documentOf, GPU_COLD, jobRequests, QUEUE_POLICY } from '../../../support/job-requests.js';
 import { logarithmRequest } from '../../../support/logarithm-requests.js';
-import type { LoopbackFunction } from '../../../support/loopback-lambda.js';
 import { type FunctionResult, httpEvent } from '../../../support/predict-function.js';
 import { get, post } from '../../../support/router-endpoint.js';
 import { requestLines, setUpRouterTest, whereAndWhy } from '../../../support/router-test.js';
 
 const test = setUpRouterTest();
 const JOB = /^\/v2\/models\/logarithm\/jobs\/[0-9a-f]{32}$/;
-/** It executes nothing then, so that a job is no second execution. */
-const GPU_COLD = () => awsError(429, 'ModelNotReadyException');
-const TOO_LARGE = { onGpuUnavailable: 'queue', maxCpuBatch: 3 };
-
-const queueRouter = (policy: object = {}) =>
-  test.endpoint.router({ hasQueue: true, policy: { ...TOO_LARGE, ...policy } });
-
-/** A request that is too large for Lambda while there is no GPU. */
-async function sendJob(router: LoopbackFunction, seed: number, key?: string, form: 'json' | 'binary' = 'json') {
-  test.endpoint.gpuFault ??= GPU_COLD;
-  const request = logarithmRequest(seed, form, 8);
-  const headers = { ...request.headers, ...(key === undefined ? {} : { 'idempotency-key': key }) };
-  const result = await post(router, request.path, request.body, headers);
-  return { request, result, location: result.headers.location ?? '' };
-}
-
-const documentOf = ({ body }: FunctionResult) => JSON.parse(body) as Readonly<Record<string, unknown>>;
+const { queueRouter, sendJob } = jobRequests(test);
 
 describe('a request that only the GPU could answer', () => {
   it.each(['json', 'binary'] as const)('as %s becomes a job whose result is the prediction', async (form) => {
@@ -56,8 +40,9 @@ describe('a request that only the GPU could answer', () => {
     ['both fail', awsError(429, 'TooManyRequestsException'), awsError(429, 'ModelNotReadyException'), 'all-failed'],
     ['nobody answers', { kind: 'stall', when: 'before-work' }, { kind: 'stall', when: 'before-work' }, 'deadline'],
   ])('because %s, is a job in its time', async (_, lambda, gpu, reason) => {
-    const router = queueRouter({ timeout: gpu.kind === 'stall' ? 8_000 : 28_000, maxCpuBatch: undefined });
-    // A third execution has to be saved up.
+    const router = queueRouter({ timeout: gpu.kind === 'stall' ? 5_000 : 28_000, maxCpuBatch: undefined });
+    // The function starts, and a third execution is saved up.
+    await test.infer(queueRouter());
     for (let time = 0; time < 12; time++) await test.infer(router);
     test.endpoint.lambdaFault = () => lambda;
     test.endpoint.gpuFault = () => gpu;
@@ -72,7 +57,7 @@ describe('a request that only the GPU could answer', () => {
   it('is a job at once where SageMaker has nothing but a queue, and where its circuit is open', async () => {
     const alone = test.endpoint.router({
       hasQueue: true,
-      policy: TOO_LARGE,
+      policy: QUEUE_POLICY,
       environment: { CDK_ONNX_GPU_ENDPOINT: '' },
     });
     const { gpu } = test.endpoint.asked;
@@ -152,51 +137,11 @@ describe('an idempotency key', () => {
   it('cannot be told from the id that it makes without the secret', async () => {
     const other = test.endpoint.router({
       hasQueue: true,
-      policy: TOO_LARGE,
+      policy: QUEUE_POLICY,
       environment: { CDK_ONNX_JOB_SECRET: 'another stack' },
     });
     const [one, two] = [await sendJob(queueRouter(), 14, 'k'), await sendJob(other, 14, 'k')];
     expect(one.location).not.toBe(two.location);
-  });
-});
-
-describe('a submission whose acknowledgement is lost', () => {
-  it('is a job, submitted once more when it is asked for, and counted', async () => {
-    const router = queueRouter();
-    const before = test.endpoint.queue.taken.length;
-    test.endpoint.queueFault = () => ({ kind: 'reset', when: 'before-answer' });
-    const { request, result, location } = await sendJob(router, 20, 'key-20');
-    expect(whereAndWhy(result)).toEqual([202, 'queue', 'gpu-needed']);
-    test.endpoint.queueFault = undefined;
-    expect(documentOf(await get(router, location)).status).toBe('queued');
-    await get(router, location);
-    expect((await sendJob(router, 20, 'key-20')).location).toBe(location);
-    expect(
-      test.endpoint.queue.taken.slice(before).map(({ inferenceId }) => `/v2/models/logarithm/jobs/${inferenceId}`),
-    ).toEqual([location, location]);
-    const lines = requestLines(router);
-    expect(lines.filter(({ JobsResubmitted }) => JobsResubmitted === 1)).toHaveLength(1);
-    await test.endpoint.queue.work();
-    expect(await test.fault(request, await get(router, location), 20)).toBeUndefined();
-  });
-
-  it('by the death of the router, is submitted once more as soon as that must have been over', async () => {
-    const router = queueRouter();
-    const { request, location } = await sendJob(router, 21, 'key-21');
-    const id = location.split('/').at(-1) ?? '';
-    // As it was in the middle of the submission.
-    const key = `jobs/${id}.json`;
-    const record = JSON.parse(test.endpoint.s3.objects.get(key)?.body.toString() ?? '');
-    const { output: _, failure: __, ...before } = record;
-    test.endpoint.s3.put(key, Buffer.from(JSON.stringify({ ...before, state: 'submitting' })), 'application/json');
-    const taken = test.endpoint.queue.taken.length;
-    expect(documentOf(await get(router, location)).status).toBe('queued');
-    expect(test.endpoint.queue.taken.length).toBe(taken);
-    test.endpoint.s3.clockOffset = 32_000;
-    expect(documentOf(await get(router, location)).status).toBe('queued');
-    expect(test.endpoint.queue.taken.length).toBe(taken + 1);
-    await test.endpoint.queue.work();
-    expect(await test.fault(request, await get(router, location), 21)).toBeUndefined();
   });
 });
 
@@ -284,91 +229,6 @@ describe('a job', () => {
       httpEvent({ method: 'DELETE', path: `/v2/models/logarithm/jobs/${'0'.repeat(32)}` }),
     );
     expect(errorOf(result)).toMatchObject({ status: 405, code: 'METHOD_NOT_ALLOWED' });
-  });
-});
-
-describe('when', () => {
-  const refused = (code: string): ServiceFault => ({
-    kind: 'answer',
-    status: code === 'SlowDown' ? 503 : 403,
-    body: `<Error><Code>${code}</Code></Error>`,
-  });
-  const isWrite = (key: RegExp) => (call: SeenCall) =>
-    call.request.method === 'PUT' && key.test(call.request.url ?? '');
-
-  it.each<[string, 's3' | 'queue', ServiceFault, string]>([
-    ['S3 refuses', 's3', refused('AccessDenied'), 'AccessDenied'],
-    ['S3 wants less', 's3', refused('SlowDown'), 'SlowDown'],
-    ['S3 does not answer', 's3', { kind: 'stall', when: 'before-work' }, 'ABORT_ERR'],
-    ['S3 cuts connections', 's3', { kind: 'reset', when: 'before-work' }, 'ECONNRESET'],
-    ['SageMaker has no such endpoint', 'queue', awsError(400, 'ValidationError'), 'ValidationError'],
-    ['SageMaker is away', 'queue', awsError(503, 'ServiceUnavailable', { 'retry-after': '17' }), 'ServiceUnavailable'],
-  ])('%s, the answer is a 503 in its time, and the same key is a job later', async (_, service, fault, code) => {
-    const router = queueRouter({ timeout: fault.kind === 'stall' ? 3_000 : 28_000, circuitBreaker: { failures: 50 } });
-    if (service === 's3') test.endpoint.s3Fault = () => fault;
-    else test.endpoint.queueFault = () => fault;
-    const key = `key of ${code}`;
-    const { result } = await sendJob(router, 40, key);
-    const { status, code: own, error } = errorOf(result);
-    expect([status, own, error]).toEqual([503, 'QUEUE_UNAVAILABLE', expect.stringContaining(`(${code})`)]);
-    expect(result.headers['retry-after']).toBe(code === 'ServiceUnavailable' ? '17' : '5');
-    expect(seriesOf(requestLines(router)[0])).toContain('RouterErrors{model=logarithm,code=QUEUE_UNAVAILABLE}');
-    test.endpoint.s3Fault = undefined;
-    test.endpoint.queueFault = undefined;
-    const { request, result: later, location } = await sendJob(router, 40, key);
-    expect(later.statusCode).toBe(202);
-    // What was refused was not executed.
-    expect(requestLines(router).some(({ JobsResubmitted }) => JobsResubmitted === 1)).toBe(false);
-    await test.endpoint.queue.work();
-    expect(await test.fault(request, await get(router, location), 40)).toBeUndefined();
-  });
-
-  it.each<[string, ServiceFault]>([
-    ['loses the answer to a write', { kind: 'reset', when: 'before-answer' }],
-    [
-      'is in the middle of another write',
-      { kind: 'answer', status: 409, body: '<Error><Code>ConditionalRequestConflict</Code></Error>' },
-    ],
-    ['fails once', { kind: 'answer', status: 500 }],
-  ])('S3 %s, the job is made all the same, by one submission', async (name, fault) => {
-    for (const key of [/requests/, /jobs/]) {
-      const router = queueRouter();
-      const before = test.endpoint.queue.taken.length;
-      const isHit = isWrite(key);
-      // The first, and then the third: every attempt after a failure is well.
-      let writes = 0;
-      test.endpoint.s3Fault = (call) => (isHit(call) && writes++ % 2 === 0 ? fault : undefined);
-      const { request, result, location } = await sendJob(router, 41, `${name} ${key}`);
-      expect(result.statusCode).toBe(202);
-      expect(writes).toBeGreaterThan(1);
-      test.endpoint.s3Fault = undefined;
-      expect(test.endpoint.queue.taken.length).toBe(before + 1);
-      await test.endpoint.queue.work();
-      expect(await test.fault(request, await get(router, location), 41)).toBeUndefined();
-      expect(test.endpoint.queue.taken.length).toBe(before + 1);
-    }
-  });
-
-  it('S3 fails a job that is asked for, the answer is a 503 and the job is well later', async () => {
-    const router = queueRouter({ timeout: 2_000 });
-    const { request, location } = await sendJob(router, 42);
-    await test.endpoint.queue.work();
-    for (const url of [/jobs/, /results/]) {
-      test.endpoint.s3Fault = ({ request: { url: path } }) =>
-        url.test(path ?? '') ? { kind: 'stall', when: 'within-answer' } : undefined;
-      expect(errorOf(await get(router, location))).toMatchObject({ status: 503, code: 'QUEUE_UNAVAILABLE' });
-    }
-    test.endpoint.s3Fault = undefined;
-    expect(await test.fault(request, await get(router, location), 42)).toBeUndefined();
-  });
-
-  it('the queue fails again and again, it is left alone for a while', async () => {
-    const router = queueRouter({ circuitBreaker: { failures: 2, openFor: 60_000 } });
-    test.endpoint.queueFault = () => awsError(503, 'ServiceUnavailable');
-    for (let time = 0; time < 6; time++) await sendJob(router, 43);
-    const { queue } = test.endpoint.asked;
-    const { result } = await sendJob(router, 43);
-    expect([result.statusCode, errorOf(result).code, test.endpoint.asked.queue]).toEqual([503, 'CIRCUIT_OPEN', queue]);
   });
 });
 
