@@ -81,6 +81,8 @@ const rooms = {
     'lib/artifact/manifest',
     'lib/artifact/task',
     'lib/artifact/function-metrics',
+    'lib/artifact/capture',
+    'lib/artifact/input-profile',
     'lib/artifact/router-policy',
     'lib/artifact/replay',
     'lib/protocol',

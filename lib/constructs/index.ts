@@ -51,6 +51,7 @@ export type {
   MonitoredRouter,
   MonitoringAlarmOptions,
   MonitoringAlarms,
+  MonitoringDriftAlarmOptions,
   MonitoringShareAlarmOptions,
 } from './inference-monitoring-options.js';
 export { InferenceRouter } from './inference-router.js';
@@ -77,6 +78,8 @@ export type {
   ProvisionedConcurrencySchedule,
 } from './provisioned-concurrency.js';
 export { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
+export { RequestCapture } from './request-capture.js';
+export type { RequestCaptureOptions } from './request-capture-options.js';
 export type { RestOnlyOptions } from './rest-api-options.js';
 export type { TelemetryOptions } from './telemetry.js';
 export type { UsagePlanOptions, UsageQuota } from './usage-plans.js';

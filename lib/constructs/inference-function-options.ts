@@ -5,6 +5,7 @@ import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
 import type { InferenceDeployment } from './inference-deployment.js';
 import type { ProvisionedConcurrency } from './provisioned-concurrency.js';
+import type { RequestCaptureOptions } from './request-capture-options.js';
 import type { TelemetryOptions } from './telemetry.js';
 
 /** What a function can be given beside its model. */
@@ -98,6 +99,16 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default true
    */
   readonly allowAllOutbound?: boolean;
+  /**
+   * Which share of requests is held against the input profile of the build, 0 to 1. Without a `drift` section in model.json there is none.
+   * @default 0.1
+   */
+  readonly driftShare?: number;
+  /**
+   * Keeps a share of the requests with their answers in S3: to look at, or to replay against a new version.
+   * @default - none is kept
+   */
+  readonly capture?: RequestCaptureOptions;
   /**
    * Where the function logs.
    * @default - a log group of its own, which is deleted with the stack

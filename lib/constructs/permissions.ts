@@ -32,7 +32,7 @@ export const DECRYPT_OBJECT = ['kms:Decrypt'];
 /** What the service CloudWatch Logs does with the key of a log group. */
 export const ENCRYPT_LOGS = ['kms:Decrypt*', 'kms:Describe*', 'kms:Encrypt*', 'kms:GenerateDataKey*', 'kms:ReEncrypt*'];
 
-/** On the ARN of an alias, and so on what it points to alone. */
+/** On the ARN of an alias, and so on what it points to alone; on a function's, or on `<function's ARN>:*`, its versions and aliases. */
 export const INVOKE_FUNCTION = ['lambda:InvokeFunction'];
 
 /** On a function's ARN. */
@@ -86,9 +86,6 @@ export const DESCRIBE_NETWORK = [
   'ec2:DescribeSubnets',
   'ec2:DescribeVpcs',
 ];
-
-/** On `<function's ARN>:*`, versions and aliases, or on a function's ARN. */
-export const INVOKE_FUNCTION = ['lambda:InvokeFunction'];
 
 /** On a deployment group's ARN. */
 export const REPORT_HOOK_STATUS = ['codedeploy:PutLifecycleEventHookExecutionStatus'];

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CAPTURE_VARIABLE } from '../artifact/capture.js';
 import { LOCAL_CREDENTIALS } from './local-s3.js';
 import type { LocalFunction } from './local-stack.js';
 
@@ -61,6 +62,8 @@ export function environmentVariables(options: EnvironmentVariablesOptions): Reco
     LAMBDA_RUNTIME_DIR: '/var/runtime',
     LAMBDA_TASK_ROOT: localFunction.codeFolder,
   };
+  // Requests of this machine are not kept in S3.
+  delete variables[CAPTURE_VARIABLE];
   for (const variable of PATHS_INTO_OPT) {
     const value = variables[variable];
     if (value !== undefined) variables[variable] = redirectOpt(value, optFolder);
