@@ -15,7 +15,7 @@ import { bundleCommands } from './bundle-commands.mjs';
 
 const root = join(import.meta.dirname, '..');
 const dist = join(root, 'dist');
-const LIBRARY = ['lib/artifact', 'lib/constructs'];
+const LIBRARY = ['lib/artifact', 'lib/cost', 'lib/constructs'];
 const COMMONJS = '{ "type": "commonjs" }\n';
 
 /** Runs `make` on an empty folder beside `destination`, then swaps the two. */

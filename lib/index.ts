@@ -1,6 +1,6 @@
 /** What infrastructure code imports. */
 
-export { LOG_LEVELS, type LogLevel } from './artifact/function-metrics.js';
+export { LOG_LEVELS, type LogLevel, ROUTER_METRICS, type RouterMetric } from './artifact/function-metrics.js';
 export type {
   ArtifactFile,
   DataType,
@@ -12,6 +12,12 @@ export type {
   Task,
   TensorSignature,
 } from './artifact/manifest.js';
+export type {
+  CircuitBreakerPolicy,
+  OnGpuUnavailable,
+  RouterPolicy,
+  RouterPolicyOptions,
+} from './artifact/router-policy.js';
 export type { LayerPlan, PlanDetails, S3Plan, SizePlan, SizePlanInput, TooLargePlan } from './artifact/size-plan.js';
 export type {
   AnchorDecoder,

@@ -1,9 +1,11 @@
 /** Tells in the synth's output, once for an endpoint, what it costs while nobody uses it. */
+import type { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { Annotations, Aspects, Token } from 'aws-cdk-lib/core';
 import type { Construct, IConstruct } from 'constructs';
 import { type IdleResource, idleNote } from '../cost/idle-note.js';
 import { overridePrices } from '../cost/price-overrides.js';
 import { PRICES, type Prices } from '../cost/prices.js';
+import { architectureName } from './architecture.js';
 
 /** Context with prices in place of ours: an object in the form of lib/cost/prices.ts, or a part of it. */
 export const PRICES_CONTEXT = 'cdk-onnx:prices';
@@ -45,6 +47,24 @@ export class IdleCost {
     const note = idleNote(this.resources, pricesOf(this.scope));
     if (note !== undefined) Annotations.of(this.scope).addInfoV2('cdk-onnx:idle-cost', note);
   }
+}
+
+/** Environments of a function that are kept ready; none where `provisioned` is undefined. */
+export function addIdleEnvironments(
+  scope: Construct,
+  name: string,
+  provisioned: { readonly min: number } | undefined,
+  machine: { readonly architecture: Architecture; readonly memorySize: number },
+): void {
+  if (provisioned === undefined) return;
+  const architecture = architectureName(machine.architecture);
+  IdleCost.add(scope, {
+    kind: 'environments',
+    name,
+    count: provisioned.min,
+    architecture,
+    memorySize: machine.memorySize,
+  });
 }
 
 /**

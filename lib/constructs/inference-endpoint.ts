@@ -111,8 +111,9 @@ export class InferenceEndpoint extends Construct {
    *
    * @throws SynthesisError as the constructor
    */
-  addModel(model: Model, { gpu: ofModel, ...options }: InferenceModelOptions = {}): InferenceFunction {
-    const inherited = inheritOptions(this.functionOptions, options);
+  addModel(model: Model, options: InferenceModelOptions = {}): InferenceFunction {
+    const { gpu: ofModel, ...functionOptions } = options;
+    const inherited = inheritOptions(this.functionOptions, functionOptions);
     const gpu = ofModel === false ? undefined : inheritGpu(this.gpu, ofModel);
     const around = { functionOptions: inherited, apiOptions: this.apiOptions };
     throwProblems(this.node.path, [

@@ -20,6 +20,7 @@ import type { AsynchronousGpuEndpoint } from './asynchronous-gpu-endpoint.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ROUTER_VARIABLES } from './function-variables.js';
+import { addIdleEnvironments } from './idle-cost.js';
 import type { InferenceFunction } from './inference-function.js';
 import { networkOptions } from './inference-function-options.js';
 import type { InferenceRouterProps } from './inference-router-options.js';
@@ -137,6 +138,10 @@ export class InferenceRouter extends Construct implements IGrantable, IConnectab
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version: this.function.currentVersion as IVersion });
     this.provisionedConcurrencyScaling = provisioned && scaleProvisionedConcurrency(this, this.alias, provisioned);
+    addIdleEnvironments(this, `the router of ${this.modelName}`, provisioned, {
+      architecture: this.function.architecture,
+      memorySize: props.memorySize ?? DEFAULT_MEMORY_MIB,
+    });
     this.versionRetention = this.retainVersions(props.keepVersions);
   }
 

@@ -4,9 +4,11 @@ import { environmentCost, invocationCost, provisionedInvocationCost } from './in
 import { HOURS_PER_MONTH, PRICES, type Prices, SECONDS_PER_MONTH } from './prices.js';
 import { type AsynchronousServing, type FunctionUse, type GpuUse, routerOf, type Serving } from './serving.js';
 
-/** Of S3 for a job: the request, its record and the result are written; the request is read, and the record at each poll, the result at the last. */
-const WRITES_PER_JOB = 3;
-const READS_PER_JOB = 2;
+/** S3 for a job: the router writes the request and its record twice, SageMaker reads the request and writes the result. */
+const WRITES_PER_JOB = 4;
+const READS_PER_JOB = 1;
+/** The record, and whether there is a result; then the result, or whether there is a failure. */
+const READS_PER_POLL = 3;
 
 export interface CostPart {
   /** What is paid for. */
@@ -117,7 +119,7 @@ function behind(serving: Serving, rate: number, prices: Prices): CostPart[] {
 }
 
 function jobPart({ polls }: AsynchronousServing, rate: number, { s3 }: Prices): CostPart {
-  const reads = READS_PER_JOB + polls;
+  const reads = READS_PER_JOB + READS_PER_POLL * polls;
   return {
     item: 'S3',
     perMonth: rate * SECONDS_PER_MONTH * (WRITES_PER_JOB * s3.perWrite + reads * s3.perRead),

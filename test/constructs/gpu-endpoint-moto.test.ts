@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
+import { SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { App, Stack } from 'aws-cdk-lib/core';
@@ -196,6 +197,46 @@ describe('in moto', () => {
       'TargetTrackingScaling',
     ]);
     expect(alarms?.MetricAlarms).toMatchObject([{ MetricName: 'HasBacklogWithoutCapacity', Period: 60 }]);
+  }, 120_000);
+
+  test('an endpoint with a shadow, in a VPC, is created from its template', ({ skip }) => {
+    const python = requirePython(MOTO, skip);
+    const stack = stackOf();
+    const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
+      vpcId: 'vpc-1',
+      availabilityZones: ['eu-west-1a', 'eu-west-1b'],
+      privateSubnetIds: ['subnet-1', 'subnet-2'],
+    });
+    const { endpointName } = GpuEndpoint.realTime(stack, 'Gpu', {
+      model,
+      vpc,
+      securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Group', 'sg-1')],
+      scaling: { minInstances: 2, metric: 'invocations' },
+      shadow: { model, share: 0.5, instances: 2 },
+    });
+    const calls = callsOf(stack);
+    const [endpoint, models, policies] = callMoto(python, [...calls, ...describeEndpoint(endpointName)]).slice(
+      calls.length,
+    );
+    expect(endpoint).toMatchObject({
+      EndpointStatus: 'InService',
+      ProductionVariants: [{ VariantName: 'primary', CurrentInstanceCount: 2 }],
+    });
+    const config = calls.find(({ method }) => method === 'create_endpoint_config')?.parameters;
+    expect(config).toMatchObject({
+      ShadowProductionVariants: [{ VariantName: 'shadow', InitialVariantWeight: 0.5, InitialInstanceCount: 2 }],
+    });
+    expect(models?.Models).toHaveLength(2);
+    expect(calls.find(({ method }) => method === 'create_model')?.parameters).toMatchObject({
+      VpcConfig: { Subnets: ['subnet-1', 'subnet-2'], SecurityGroupIds: ['sg-1'] },
+    });
+    expect(policies?.ScalingPolicies).toMatchObject([
+      {
+        TargetTrackingScalingPolicyConfiguration: {
+          PredefinedMetricSpecification: { PredefinedMetricType: 'SageMakerVariantInvocationsPerInstance' },
+        },
+      },
+    ]);
   }, 120_000);
 
   test('a call that AWS does not describe so fails', ({ skip }) => {

@@ -68,7 +68,7 @@ describe('Lambda and a GPU', () => {
     };
     const [crossing, ...others] = between(lambda, queued).crossings;
     // A tenth of an instance, and S3 for each job.
-    const job = SECONDS_PER_MONTH * (3 * 5e-6 + 3 * 0.4e-6);
+    const job = SECONDS_PER_MONTH * (4 * 5e-6 + 4 * 0.4e-6);
     expect(job).toBeGreaterThan(SLOPE);
     expect([crossing, others]).toEqual([undefined, []]);
     const slow: Serving = { kind: 'lambda', predict: { ...predict, milliseconds: 1000 } };

@@ -115,7 +115,7 @@ describe('a GPU', () => {
     expect(parts.find(({ item }) => item === 'ml.g5.xlarge')?.perMonth).toBeCloseTo(2 * 0.25 * 730 * 1.408, 8);
     const jobs = 20 * SECONDS_PER_MONTH;
     expect(parts.find(({ item }) => item === 'HTTP API')?.perMonth).toBeCloseTo(3e-6 * jobs, 6);
-    expect(parts.find(({ item }) => item === 'S3')?.perMonth).toBeCloseTo(jobs * (3 * 5e-6 + 4 * 0.4e-6), 6);
+    expect(parts.find(({ item }) => item === 'S3')?.perMonth).toBeCloseTo(jobs * (4 * 5e-6 + 7 * 0.4e-6), 6);
     expect(idlePerMonth).toBe(0);
     expect(monthlyCost(queued, 0).perMonth).toBe(0);
     // One that is always there, in the other three quarters too.

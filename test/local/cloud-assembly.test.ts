@@ -208,6 +208,26 @@ test('values without intrinsic functions are left as they are', () => {
   );
 });
 
+test('Fn::Select takes one of what Fn::Split makes', () => {
+  const resources = {
+    F: { Type: 'AWS::Lambda::Function', Properties: {} },
+    A: { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'F' }, Name: 'live' } },
+  };
+  const stack: AssemblyStack = {
+    name: 'S',
+    template: { Resources: resources, Parameters: {}, Outputs: {} },
+    assetFolders: new Map(),
+    fileAssets: [],
+  };
+  const { evaluate } = stackEvaluator(stack, 'us-east-1');
+  const parts = { 'Fn::Split': [':', { Ref: 'A' }] };
+  // As CDK takes an alias' name from its ARN.
+  expect(evaluate({ 'Fn::Select': [6, parts] })).toBe('F');
+  expect(evaluate({ 'Fn::Select': ['7', parts] })).toBe('live');
+  expect(evaluate({ 'Fn::Select': [1, ['a', 'b']] })).toBe('b');
+  expect(evaluate({ 'Fn::Select': [9, parts] })).toBeUndefined();
+});
+
 test('Fn::Join of a list is the join of its values', () => {
   const stack: AssemblyStack = {
     name: 'S',

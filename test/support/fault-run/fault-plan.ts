@@ -97,7 +97,7 @@ const PHASES = [
 export type Phase = (typeof PHASES)[number]['name'];
 const PERIOD = PHASES.reduce((sum, { requests }) => sum + requests, 0);
 const DRAWS = 12;
-const SHARE_OF_JUMPS = 0.01;
+const SHARE_OF_JUMPS = 0.02;
 /** Callers that send what they sent a little while ago. */
 const SHARE_REPEATED = 0.1;
 const REPEATED_WITHIN = 30;

@@ -58,6 +58,9 @@ export const FAULT_RUN_POLICY = {
   circuitBreaker: { failures: 5, openFor: 100, maxOpenFor: 400 },
 } as const;
 
+/** An answer that comes so much ahead of the router's deadline was not hurried by it. */
+const IN_TIME_MS = 100;
+
 export async function runFaults(options: FaultRunOptions): Promise<FaultRunReport> {
   const { requests, seed, routers, grace, onProgress } = options;
   const plan = planRequests(requests, seed);
@@ -70,6 +73,8 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
     lambdaFault: (number) => named(plan[number]?.lambda, LAMBDA_FAULTS),
     gpuFault: (number) => named(plan[number]?.gpu, GPU_FAULTS),
   });
+  const { queue } = endpoint;
+  if (queue === undefined) throw new Error('the endpoint has a queue');
   const oracle = await PredictionOracle.open(model.lambda.model);
   const began = performance.now();
   const violations: string[] = [];
@@ -85,6 +90,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
     const invocation = await endpoint.router.invokeRaw(requestId, JSON.stringify(toEvent(planned, request)));
     const { outcome, runMs } = invocation;
     slowestMs = Math.max(slowestMs, runMs);
+    if (planned.key !== undefined && runMs > FAULT_RUN_POLICY.timeout - IN_TIME_MS) queue.ranOutOfTime(planned.key);
     const violation = (what: string) => violations.push(`${describe(planned)}: ${what}`);
     if (outcome.kind !== 'response') return violation(`no answer: ${JSON.stringify(outcome)}`);
     const result = JSON.parse(outcome.payload) as FunctionResult;
@@ -104,8 +110,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
   };
   try {
     await Promise.all(Array.from({ length: routers }, work));
-    const { router, queue } = endpoint;
-    if (queue === undefined) throw new Error('the endpoint has a queue');
+    const { router } = endpoint;
     const lines = await requestLines(router, ids);
     const followed = await followJobs(jobs, { router, routers, oracle, faulty: queue });
     violations.push(...followed.violations);

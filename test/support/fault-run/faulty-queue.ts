@@ -1,10 +1,11 @@
 /** SageMaker's asynchronous endpoint and its bucket on loopback, which fail as the ids of jobs have it: a job's key decides, not the moment. */
 import type { ServerResponse } from 'node:http';
+import { keyedJobId } from '../../../functions/router/jobs/job-id.js';
 import { awsError } from '../aws-answers.js';
 import type { SeenCall, ServiceFault } from '../faulty-service.js';
 import { LoopbackS3 } from '../loopback-s3.js';
 import { LoopbackQueue } from '../sagemaker-queue.js';
-import type { BuiltModel } from './dense-model.js';
+import { type BuiltModel, DENSE_NAME } from './dense-model.js';
 import type { NamedFault } from './faulty-endpoint.js';
 
 const BUCKET = 'gpu-queue-bucket';
@@ -32,6 +33,7 @@ const STORAGE_FAULTS: readonly NamedFault[] = [
 const SHARE_OF_FAULTS = 0.4;
 /** A job is put, recorded, submitted and recorded again: any of its first calls may fail. */
 const FIRST_CALLS = 4;
+const SECRET = 'arn:aws:cloudformation:eu-west-1:000000000000:stack/loopback/0';
 const JOB_ID = /\/(?<id>[0-9a-f]{32})/;
 
 function lost(name: string, fault: ServiceFault): QueueFault {
@@ -77,7 +79,7 @@ export class FaultyQueue {
       AWS_ENDPOINT_URL_S3: this.s3.service.url,
       CDK_ONNX_GPU_QUEUE_ENDPOINT: ENDPOINT,
       CDK_ONNX_GPU_QUEUE_BUCKET: BUCKET,
-      CDK_ONNX_JOB_SECRET: 'arn:aws:cloudformation:eu-west-1:000000000000:stack/loopback/0',
+      CDK_ONNX_JOB_SECRET: SECRET,
     };
   }
 
@@ -90,6 +92,11 @@ export class FaultyQueue {
     if (fault.isLost) this.lost.add(id);
     this.count(`queue: ${fault.name}`);
     return fault;
+  }
+
+  /** A request with this key took all of its time: what SageMaker said may not have got as far as the job's record. */
+  ranOutOfTime(key: string): void {
+    this.lost.add(keyedJobId(SECRET, DENSE_NAME, key));
   }
 
   async close(): Promise<void> {
