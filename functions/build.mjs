@@ -14,15 +14,15 @@ const TOKENIZERS = '@huggingface/tokenizers';
 const TOKENIZERS_FILES = ['dist/tokenizers.mjs', 'package.json', 'LICENSE'];
 
 /**
- * Writes `predict/index.mjs`, `router/index.mjs` and `version-retention/index.js` (handler `index.handler`) below `outputDirectory`. The same
- * sources give the same bytes.
+ * Writes `predict/index.mjs`, `router/index.mjs`, `pre-traffic/index.js` and `version-retention/index.js` (handler `index.handler`) below
+ * `outputDirectory`. The same sources give the same bytes.
  *
  * @param {{ outputDirectory: string }} options
  */
 export async function buildFunctions({ outputDirectory }) {
   await buildPredict(outputDirectory);
   await buildRouter(outputDirectory);
-  await buildVersionRetention(outputDirectory);
+  for (const name of ['pre-traffic', 'version-retention']) await buildWithRuntimeSdk(outputDirectory, name);
 }
 
 /**
@@ -97,10 +97,11 @@ function copyPackageFiles(name, files, target) {
   }
 }
 
-async function buildVersionRetention(outputDirectory) {
+/** For functions that nobody waits for. */
+async function buildWithRuntimeSdk(outputDirectory, name) {
   await build({
-    entryPoints: [join(import.meta.dirname, 'version-retention/index.ts')],
-    outfile: join(outputDirectory, 'version-retention/index.js'),
+    entryPoints: [join(import.meta.dirname, name, 'index.ts')],
+    outfile: join(outputDirectory, name, 'index.js'),
     bundle: true,
     // CommonJS: the AWS SDK comes with Lambda's runtime, where only `require` is sure to look.
     format: 'cjs',
@@ -109,6 +110,8 @@ async function buildVersionRetention(outputDirectory) {
     minify: true,
     legalComments: 'none',
     external: ['@aws-sdk/*'],
+    // An `import()` would not look there either.
+    supported: { 'dynamic-import': false },
     logLevel: 'warning',
   });
 }

@@ -45,6 +45,28 @@ export function writeMetrics(line: MetricsLine, log: Log): void {
   else log('INFO', message, { ...members, _aws: { Timestamp: Date.now(), CloudWatchMetrics: directives } }, true);
 }
 
+/** Counts under dimensions of their own beside the model, as a line of their own: which names there are is for who reads them. */
+export function writeCounts(
+  line: {
+    readonly message: string;
+    readonly model: string;
+    readonly dimensions: Readonly<Record<string, string>>;
+    readonly counts: Readonly<Record<string, number>>;
+  },
+  log: Log,
+): void {
+  const { message, model, dimensions, counts } = line;
+  const names = Object.keys(counts);
+  if (DISABLED || names.length === 0) return;
+  const directive = {
+    Namespace: NAMESPACE,
+    Dimensions: [[MODEL_DIMENSION, ...Object.keys(dimensions)]],
+    Metrics: names.map((name) => ({ Name: name, Unit: 'Count' })),
+  };
+  const _aws = { Timestamp: Date.now(), CloudWatchMetrics: [directive] };
+  log('INFO', message, { [MODEL_DIMENSION]: model, ...dimensions, ...counts, _aws }, true);
+}
+
 const DISABLED = ['true', '1'].includes((process.env[METRICS_DISABLED_VARIABLE] ?? '').trim().toLowerCase());
 const NAMESPACE = process.env[METRICS_NAMESPACE_VARIABLE]?.trim() || DEFAULT_METRICS_NAMESPACE;
 

@@ -4,10 +4,11 @@
  */
 import { basename } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { CAPTURE_VARIABLE } from '../../lib/artifact/capture.js';
 import { acceptedMediaTypes } from '../../lib/tasks/task-pipeline.js';
 import { withCorsHeaders } from '../http/cors.js';
 import { errorCode, errorResponse } from '../http/error-response.js';
-import type { HttpResponse } from '../http/http.js';
+import type { HttpRequest, HttpResponse } from '../http/http.js';
 import { toHttpApiResult } from '../http/http-api-event.js';
 import type { InvocationContext } from '../http/invocation-context.js';
 import { readEvent } from '../http/read-event.js';
@@ -15,6 +16,7 @@ import { MAX_RESULT_BYTES, MAX_STREAM_BYTES } from '../http/result-size.js';
 import { errorDetails, type Log, log } from '../log/log.js';
 import { writeMetrics } from '../log/metrics.js';
 import { type Artifact, readArtifact } from './artifact.js';
+import type { RequestCapture } from './capture/request-capture.js';
 import { beforeTimeout, duringInitPhase, isStartedForRequest } from './loading.js';
 import { memoizedUntilRejected } from './memoized.js';
 import { openModel } from './model.js';
@@ -81,9 +83,28 @@ await duringInitPhase(
   process.env,
 );
 
+const capture = process.env[CAPTURE_VARIABLE] ? await openCapture() : undefined;
+
+/** Undefined where requests cannot be kept, which fails none of them. */
+async function openCapture(): Promise<RequestCapture | undefined> {
+  try {
+    const { createRequestCapture } = await import('./capture/request-capture.js');
+    return createRequestCapture(process.env, theArtifact().manifest);
+  } catch (error) {
+    const details = errorDetails(error);
+    writeMetrics({ message: 'nothing is captured', model: modelName(), values: { CaptureFailures: 1 }, details }, log);
+    return undefined;
+  }
+}
+
 /** Behind every API but the following. */
-export function handler(event: unknown, context?: InvocationContext): Promise<APIGatewayProxyStructuredResultV2> {
-  return respond(event, context, { maxResponseBytes: MAX_RESULT_BYTES, toResult: toHttpApiResult });
+export async function handler(event: unknown, context?: InvocationContext): Promise<APIGatewayProxyStructuredResultV2> {
+  const { result, conclude } = await respond(event, context, {
+    maxResponseBytes: MAX_RESULT_BYTES,
+    toResult: toHttpApiResult,
+  });
+  await conclude?.(false);
+  return result;
 }
 
 /** Behind a REST API that streams. */
@@ -97,28 +118,44 @@ interface Delivery<Result> {
   toResult(response: HttpResponse): Result;
 }
 
+interface Answered<Result> {
+  readonly result: Result;
+  /** What is left to do of a request; told whether the caller has the result. */
+  readonly conclude?: (isSent: boolean) => Promise<void>;
+}
+
 async function respond<Result>(
   event: unknown,
   context: InvocationContext | undefined,
   { maxResponseBytes, toResult }: Delivery<Result>,
-): Promise<Result> {
+): Promise<Answered<Result>> {
   const observation = new RequestObservation(context, isColdStart);
   isColdStart = false;
   const resultOf = (response: HttpResponse) =>
     toResult(withCorsHeaders(observation.identify(response), event, process.env));
+  let request: HttpRequest | undefined;
+  const answered = (response: HttpResponse, result: Result): Answered<Result> => {
+    if (capture === undefined || request === undefined) return { result };
+    const exchange = { id: context?.awsRequestId, request, response };
+    return {
+      result,
+      conclude: (isSent) => capture.end({ ...exchange, isSent }, served.manifest(), observation.log),
+    };
+  };
+  capture?.begin(served.manifest(), observation.log);
   try {
-    const request = readEvent(event);
+    request = readEvent(event);
     observation.received(request);
     const model = () => theModel(observation.log);
-    const answered = answer(request, { ...served, model, maxResponseBytes }, observation.stopwatch);
-    const response = await beforeTimeout(answered, () => isLoading, context);
+    const answering = answer(request, { ...served, model, maxResponseBytes }, observation.stopwatch);
+    const response = await beforeTimeout(answering, () => isLoading, context);
     const result = resultOf(response);
     observation.stopwatch.lap('EncodeTime');
     observation.conclude(modelName(), response.status);
-    return result;
+    return answered(response, result);
   } catch (error) {
     const response = errorResponse(error, observation.log);
     observation.conclude(modelName(), response.status, errorCode(error));
-    return resultOf(response);
+    return answered(response, resultOf(response));
   }
 }

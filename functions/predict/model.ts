@@ -2,15 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { STATISTIC_DIMENSION } from '../../lib/artifact/function-metrics.js';
+import { INPUT_PROFILE_FILE } from '../../lib/artifact/input-profile.js';
 import { ASSETS_FOLDER, type DataType, type Signature } from '../../lib/artifact/manifest.js';
 import { RuntimeError } from '../../lib/errors.js';
 import { allocate } from '../../lib/protocol/data-types.js';
 import { elementCount } from '../../lib/protocol/shape.js';
 import type { NamedTensor, TensorData } from '../../lib/protocol/tensor.js';
 import { createTaskPipeline, type TaskPipeline } from '../../lib/tasks/task-pipeline.js';
-import { errorDetails, type Log } from '../log/log.js';
-import type { MetricValues } from '../log/metrics.js';
+import { errorDetails, type Log, log as logOfProcess } from '../log/log.js';
+import { type MetricValues, writeCounts } from '../log/metrics.js';
 import type { Artifact } from './artifact.js';
+import type { DriftCounts, InputDrift } from './drift/input-drift.js';
 import { inferenceError } from './inference-error.js';
 import { isStartedForRequest } from './loading.js';
 import { loadOnnxRuntime, type OnnxRuntime, sessionOptions, threadsFor } from './onnxruntime.js';
@@ -45,11 +48,20 @@ export async function openModel(artifact: Artifact, environment: NodeJS.ProcessE
   const threads = threadsFor(environment.AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
   const session = await createSession(runtime, artifact, threads);
   const created = performance.now();
-  const run = (inputs: readonly NamedTensor[], outputs: readonly string[]) =>
+  const runAlone = (inputs: readonly NamedTensor[], outputs: readonly string[]) =>
     runSession(runtime, session, inputs, outputs);
+  const drift = await watchDrift(artifact, environment, log);
+  const run: Model['run'] =
+    drift === undefined
+      ? runAlone
+      : (inputs, outputs) => {
+          // While the inputs' memory is theirs.
+          drift.observe(inputs);
+          return runAlone(inputs, outputs);
+        };
   const times: MetricValues = { RuntimeLoadTime: loaded - start, SessionCreationTime: created - loaded };
   if (isStartedForRequest(environment)) return { artifact, pipeline, run, opening: { threads, times } };
-  await warmUp(run, manifest.signature, log);
+  await warmUp(runAlone, manifest.signature, log);
   pipeline?.warm();
   return {
     artifact,
@@ -57,6 +69,31 @@ export async function openModel(artifact: Artifact, environment: NodeJS.ProcessE
     run,
     opening: { threads, times: { ...times, WarmUpTime: performance.now() - created } },
   };
+}
+
+/** Undefined where the build recorded nothing, nothing is to be looked at, or what it recorded cannot be read, which fails no request. */
+async function watchDrift(
+  { folder, manifest }: Artifact,
+  environment: NodeJS.ProcessEnv,
+  log: Log,
+): Promise<InputDrift | undefined> {
+  if (!manifest.files.some(({ path }) => path === INPUT_PROFILE_FILE)) return undefined;
+  try {
+    const { InputDrift: Drift, driftShare, parseInputProfile } = await import('./drift/input-drift.js');
+    const share = driftShare(environment);
+    if (share === 0) return undefined;
+    const profile = parseInputProfile(readFileSync(join(folder, INPUT_PROFILE_FILE), 'utf8'));
+    const { name: model, signature } = manifest;
+    const write = (all: readonly DriftCounts[]) => {
+      for (const { name, counts } of all) {
+        writeCounts({ message: 'inputs', model, dimensions: { [STATISTIC_DIMENSION]: name }, counts }, logOfProcess);
+      }
+    };
+    return new Drift({ profile, signature, share, write });
+  } catch (error) {
+    log('ERROR', 'the inputs of requests are not watched', errorDetails(error));
+    return undefined;
+  }
 }
 
 function requireRuntime(): OnnxRuntime {

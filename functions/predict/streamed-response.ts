@@ -25,16 +25,21 @@ const CHUNK_BYTES = 1024 * 1024;
 
 /** A handler for Lambda; undefined where the runtime cannot stream. */
 export function streamingHandlerOf(
-  respond: (event: unknown, context: InvocationContext | undefined) => Promise<HttpResponse>,
+  respond: (
+    event: unknown,
+    context: InvocationContext | undefined,
+  ) => Promise<{ readonly result: HttpResponse; readonly conclude?: (isSent: boolean) => Promise<void> }>,
 ): unknown {
   const { awslambda } = globalThis as { readonly awslambda?: StreamingRuntime };
   return awslambda?.streamifyResponse(async (event, stream, context) => {
-    const { status, headers, body } = await respond(event, context);
+    const { result, conclude } = await respond(event, context);
+    const { status, headers, body } = result;
     const response = awslambda.HttpResponseStream.from(stream, { statusCode: status, headers });
     for (const chunk of chunksOf(body)) {
       if (!response.write(chunk)) await once(response, 'drain');
     }
     response.end();
+    await conclude?.(true);
   });
 }
 

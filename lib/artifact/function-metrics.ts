@@ -25,6 +25,10 @@ export const FUNCTION_METRICS = {
   SessionCreationTime: 'Milliseconds',
   /** Once per environment: the first run, and the task's codecs. */
   WarmUpTime: 'Milliseconds',
+  /** Requests that were kept in S3. */
+  CapturedRequests: 'Count',
+  /** Requests that should have been kept and were not; 1 for an environment that cannot keep any. */
+  CaptureFailures: 'Count',
 } as const;
 
 export type FunctionMetric = keyof typeof FUNCTION_METRICS;
@@ -67,6 +71,9 @@ export const ROUTER_METRICS = {
 
 /** A metric that a router writes. */
 export type RouterMetric = keyof typeof ROUTER_METRICS;
+
+/** Of what is counted of inputs, beside the model: `mean of pixels`. */
+export const STATISTIC_DIMENSION = 'statistic';
 
 /** Of every metric: the model's name. */
 export const MODEL_DIMENSION = 'model';

@@ -146,6 +146,16 @@ export const modelConfigurationSchema = z.strictObject({
     })
     .describe('Has `build` write a second artifact, gpu/, from the graph before quantization and fusion.')
     .optional(),
+  drift: z
+    .strictObject({
+      samples: relativePath.describe('Inputs like those that requests will have: the data of `optimize`, for one.'),
+      inputs: z
+        .record(z.string(), z.array(z.enum(['value', 'mean', 'deviation'])).min(1))
+        .describe('What is watched of an input. Default: values of small tensors, mean and deviation of large ones.')
+        .optional(),
+    })
+    .describe('Has `build` record how inputs are distributed, and functions count how those of requests are.')
+    .optional(),
 });
 
 /** The JSON Schema of model.json, for editors. */

@@ -17,6 +17,7 @@ import { readModelFolder } from './build/configuration.js';
 import { compareWithSource, type Equivalence, settingsForReference, settingsForRewrites } from './build/equivalence.js';
 import { feedOf } from './build/feeds.js';
 import { type GpuReport, writeGpuVariant } from './build/gpu-variant.js';
+import { writeInputProfile } from './build/input-profile.js';
 import { joinPasses, prepareFolder, referenceText } from './build/prepare.js';
 import { replaceFolder } from './build/replace-folder.js';
 import { sessionSettingsFor } from './build/session-settings.js';
@@ -128,6 +129,10 @@ export async function buildArtifact(options: BuildOptions): Promise<BuildReport>
     }
 
     await copyTaskAssets(configuration.task, folder.directory, output);
+    if (configuration.drift !== undefined) {
+      step('recording how inputs are distributed');
+      await writeInputProfile(prepared, signature, output, options.signal);
+    }
     step('writing the manifest');
     const passes = joinPasses(prepared.passes, recipe);
     const manifest = await writeManifest(output, {

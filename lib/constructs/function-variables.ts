@@ -1,4 +1,7 @@
 /** The environment variables that a function's own code reads. */
+import { CAPTURE_VARIABLE } from '../artifact/capture.js';
+import { DRIFT_SHARE_VARIABLE } from '../artifact/input-profile.js';
+
 export const ARTIFACT_VARIABLE = 'CDK_ONNX_ARTIFACT';
 /** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1 }]`. */
 export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
@@ -11,6 +14,8 @@ export const OWN_VARIABLES: readonly string[] = [
   MODEL_LIST_VARIABLE,
   CORS_VARIABLE,
   WEIGHTS_VARIABLE,
+  CAPTURE_VARIABLE,
+  DRIFT_SHARE_VARIABLE,
   'ORT_DISABLE_TELEMETRY',
 ];
 

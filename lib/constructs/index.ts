@@ -15,6 +15,7 @@ export type {
   RealTimeGpuEndpointProps,
 } from './gpu-endpoint-options.js';
 export type { GpuVariantScaling, GpuWakeUp } from './gpu-endpoint-scaling.js';
+export { GradualDeployment, type GradualDeploymentProps } from './gradual-deployment.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
 export type {
   CommonApiOptions,
@@ -24,6 +25,15 @@ export type {
   RestApiOptions,
 } from './inference-api-options.js';
 export { type HttpAuthConfig, InferenceAuth, type RestAuthConfig } from './inference-auth.js';
+export { InferenceDeployment, type TrafficShift } from './inference-deployment.js';
+export {
+  type GradualDeploymentOptions,
+  type InferenceDeploymentOptions,
+  type InferenceReplay,
+  type InferenceRollback,
+  ReplayRequests,
+  type ReplayTolerance,
+} from './inference-deployment-options.js';
 export {
   InferenceEndpoint,
   type InferenceEndpointOptions,
@@ -41,6 +51,7 @@ export type {
   MonitoredRouter,
   MonitoringAlarmOptions,
   MonitoringAlarms,
+  MonitoringDriftAlarmOptions,
   MonitoringShareAlarmOptions,
 } from './inference-monitoring-options.js';
 export { InferenceRouter } from './inference-router.js';
@@ -59,6 +70,7 @@ export {
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';
+export { PreTrafficHook, type PreTrafficHookProps } from './pre-traffic-hook.js';
 export type { Problem } from './problems.js';
 export type {
   ProvisionedConcurrency,
@@ -66,6 +78,8 @@ export type {
   ProvisionedConcurrencySchedule,
 } from './provisioned-concurrency.js';
 export { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
+export { RequestCapture } from './request-capture.js';
+export type { RequestCaptureOptions } from './request-capture-options.js';
 export type { RestOnlyOptions } from './rest-api-options.js';
 export type { TelemetryOptions } from './telemetry.js';
 export type { UsagePlanOptions, UsageQuota } from './usage-plans.js';

@@ -3,7 +3,9 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { Architecture, FunctionOptions, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Duration, Size } from 'aws-cdk-lib/core';
+import type { InferenceDeployment } from './inference-deployment.js';
 import type { ProvisionedConcurrency } from './provisioned-concurrency.js';
+import type { RequestCaptureOptions } from './request-capture-options.js';
 import type { TelemetryOptions } from './telemetry.js';
 
 /** What a function can be given beside its model. */
@@ -41,6 +43,13 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default - none: the first requests start cold
    */
   readonly provisionedConcurrency?: ProvisionedConcurrency;
+  /**
+   * How new versions get their traffic. With `provisionedConcurrency`, Lambda changes no number of environments while traffic is shifted
+   * between two versions: scaling and schedules wait. Change the number in a deployment of
+   * its own.
+   * @default - all at once, without CodeDeploy: the alias is moved
+   */
+  readonly deployment?: InferenceDeployment;
   /**
    * How many published versions of the function stay, 1 or more; older ones are deleted with the layer versions that nothing else
    * uses, after a deployment that published a version and from the one on that finds this option already deployed. What an alias
@@ -90,6 +99,16 @@ export interface InferenceFunctionOptions extends TelemetryOptions {
    * @default true
    */
   readonly allowAllOutbound?: boolean;
+  /**
+   * Which share of requests is held against the input profile of the build, 0 to 1. Without a `drift` section in model.json there is none.
+   * @default 0.1
+   */
+  readonly driftShare?: number;
+  /**
+   * Keeps a share of the requests with their answers in S3: to look at, or to replay against a new version.
+   * @default - none is kept
+   */
+  readonly capture?: RequestCaptureOptions;
   /**
    * Where the function logs.
    * @default - a log group of its own, which is deleted with the stack

@@ -3,7 +3,17 @@ import type { IKey } from 'aws-cdk-lib/aws-kms';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { DECRYPT_OBJECT, MANAGE_NETWORK_INTERFACES, READ_OBJECT, WRITE_LOGS, WRITE_TRACES } from './permissions.js';
+import {
+  DECRYPT_OBJECT,
+  ENCRYPT_OBJECT,
+  MANAGE_NETWORK_INTERFACES,
+  READ_OBJECT,
+  WRITE_LOGS,
+  WRITE_OBJECT,
+  WRITE_TRACES,
+} from './permissions.js';
+import type { RequestCapture } from './request-capture.js';
+import { acknowledgeWildcard } from './wildcard-finding.js';
 
 export interface InferenceFunctionRoleOptions {
   readonly modelName: string;
@@ -14,6 +24,8 @@ export interface InferenceFunctionRoleOptions {
   readonly weights: { readonly objectArn: string } | undefined;
   /** The key of the object's bucket. */
   readonly bucketKey: IKey | undefined;
+  /** Where it keeps requests. */
+  readonly capture: RequestCapture | undefined;
 }
 
 /** The role of a function with exactly what its options need, inline: Lambda checks some of it while it creates the function. */
@@ -28,9 +40,13 @@ export function createFunctionRole(scope: Construct, id: string, options: Infere
       ...(options.weights === undefined
         ? {}
         : { ReadWeights: readWeights(Stack.of(scope), options.weights.objectArn, options.bucketKey) }),
+      ...(options.capture === undefined ? {} : { CaptureRequests: captureRequests(Stack.of(scope), options.capture) }),
     },
   });
   if (options.tracing || options.vpc) acknowledgeTracesAndNetwork(role);
+  if (options.capture !== undefined) {
+    acknowledgeWildcard(role, capturesArn(options.capture), 'The function names the objects below its prefix.');
+  }
   return role;
 }
 
@@ -67,11 +83,30 @@ function readWeights(stack: Stack, objectArn: string, bucketKey: IKey | undefine
       new PolicyStatement({
         actions: DECRYPT_OBJECT,
         resources: [bucketKey.keyArn],
-        conditions: { StringEquals: { 'kms:ViaService': `s3.${stack.region}.${stack.urlSuffix}` } },
+        conditions: throughS3(stack),
       }),
     );
   }
   return new PolicyDocument({ statements });
+}
+
+function captureRequests(stack: Stack, capture: RequestCapture): PolicyDocument {
+  const { key } = capture;
+  const statements = [new PolicyStatement({ actions: WRITE_OBJECT, resources: [capturesArn(capture)] })];
+  if (key !== undefined) {
+    statements.push(
+      new PolicyStatement({ actions: ENCRYPT_OBJECT, resources: [key.keyArn], conditions: throughS3(stack) }),
+    );
+  }
+  return new PolicyDocument({ statements });
+}
+
+function capturesArn({ bucket, prefix }: RequestCapture): string {
+  return bucket.arnForObjects(`${prefix}*`);
+}
+
+function throughS3(stack: Stack): Record<string, Record<string, string>> {
+  return { StringEquals: { 'kms:ViaService': `s3.${stack.region}.${stack.urlSuffix}` } };
 }
 
 /** On the resource alone: what a user grants the role lands in a policy of its own, which stays checked. */

@@ -14,6 +14,7 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { FunctionMetric } from '../artifact/function-metrics.js';
+import { DRIFT_SHARE_VARIABLE, type ProfiledStatistic } from '../artifact/input-profile.js';
 import type { SizePlan } from '../artifact/size-plan.js';
 import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
@@ -21,6 +22,7 @@ import { chooseArchitecture } from './architecture.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ARTIFACT_VARIABLE } from './function-variables.js';
+import { GradualDeployment } from './gradual-deployment.js';
 import { addIdleEnvironments } from './idle-cost.js';
 import { type InferenceFunctionOptions, networkOptions } from './inference-function-options.js';
 import { functionProblems } from './inference-function-problems.js';
@@ -37,7 +39,8 @@ import {
   type ProvisionedConcurrencyScaling,
   scaleProvisionedConcurrency,
 } from './provisioned-concurrency.js';
-import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
+import { createCapture, type RequestCapture } from './request-capture.js';
+import { functionMetric, inputBinMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
 import { VersionRetention } from './version-retention.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 29;
@@ -67,6 +70,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly role: Role;
   /** Where its logs go. */
   readonly logGroup: ILogGroup;
+  /** Where requests are kept; undefined where none is. */
+  readonly capture: RequestCapture | undefined;
   /** The layer with the model. */
   readonly modelLayer: ModelLayer;
   /** The layer with onnxruntime. */
@@ -75,6 +80,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   readonly provisionedConcurrency: ProvisionedConcurrency | undefined;
   /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
+  /** What shifts traffic to new versions; undefined without `deployment`. */
+  readonly deployment: GradualDeployment | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
   readonly versionRetention: VersionRetention | undefined;
   /** Its routes have this name. */
@@ -124,6 +131,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
     this.logGroup =
       props.logGroup ??
       createLogGroup(this, 'Logs', { retention: props.logRetention, encryptionKey: props.logEncryption });
+    this.capture = createCapture(this, model.name, this.modelLayer, props.capture);
     const tracing = props.tracing ?? Tracing.DISABLED;
     this.role = createFunctionRole(this, 'Role', {
       modelName: model.name,
@@ -132,6 +140,7 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       vpc: props.vpc !== undefined,
       weights: this.modelLayer.weights,
       bucketKey: props.assetBucketKey,
+      capture: this.capture,
     });
     props.environmentEncryption?.grantDecrypt(this.role);
     this.function = new LambdaFunction(this, 'Function', {
@@ -147,6 +156,8 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
         ...props.environment,
         ...telemetryVariables(props),
         ...delivery.environment,
+        ...this.capture?.environment,
+        ...(props.driftShare === undefined ? {} : { [DRIFT_SHARE_VARIABLE]: String(props.driftShare) }),
         [ARTIFACT_VARIABLE]: this.modelLayer.artifactPath,
         ORT_DISABLE_TELEMETRY: '1',
       },
@@ -174,7 +185,22 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
       architecture,
       memorySize: delivery.memorySize,
     });
+    this.deployment = this.shiftTraffic(props);
     this.versionRetention = this.retainVersions(props.keepVersions);
+  }
+
+  private shiftTraffic({ deployment, logRetention, logEncryption, ...telemetry }: InferenceFunctionProps) {
+    if (deployment === undefined) return undefined;
+    return new GradualDeployment(this, 'Deployment', {
+      deployment,
+      function: this.function,
+      alias: this.alias,
+      timeout: this.timeout,
+      modelName: this.modelName,
+      telemetry,
+      logRetention,
+      logEncryption,
+    });
   }
 
   private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {
@@ -331,6 +357,25 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   /** Milliseconds that an environment's first run takes, before any request: an average. */
   metricWarmUpTime(options?: MetricOptions): Metric {
     return this.metricOwn('WarmUpTime', options);
+  }
+
+  /**
+   * How many inputs fell into a bin of the profile that the build recorded: a sum. What is counted, `modelLayer.inputProfile` says.
+   *
+   * @throws SynthesisError `METRICS_TURNED_OFF`
+   */
+  metricInputBin(bin: number, of: Pick<ProfiledStatistic, 'input' | 'statistic'>, options?: MetricOptions): Metric {
+    return inputBinMetric(this, { bin, of }, this.modelName, this.telemetry, options);
+  }
+
+  /** Requests that were kept in S3: a sum. */
+  metricCapturedRequests(options?: MetricOptions): Metric {
+    return this.metricOwn('CapturedRequests', options);
+  }
+
+  /** Requests that should have been kept and were not: a sum. */
+  metricCaptureFailures(options?: MetricOptions): Metric {
+    return this.metricOwn('CaptureFailures', options);
   }
 }
 

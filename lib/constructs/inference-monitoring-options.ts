@@ -63,6 +63,15 @@ export interface MonitoringShareAlarmOptions extends MonitoringAlarmOptions {
   readonly minRequests?: number;
 }
 
+/** As `MonitoringAlarmOptions`, for the drift of inputs. */
+export interface MonitoringDriftAlarmOptions extends MonitoringAlarmOptions {
+  /**
+   * With fewer values in a period their distribution says nothing and counts as that of the build.
+   * @default 200 - with ten bins chance alone makes an index of 0.05
+   */
+  readonly minValues?: number;
+}
+
 /** Each alarm of each model: `false` leaves it out, options change it. */
 export interface MonitoringAlarms {
   /**
@@ -95,6 +104,11 @@ export interface MonitoringAlarms {
    * @default - 5 per cent in 2 of 3 periods of 5 minutes: a scale-in breaks some; none without a GPU
    */
   readonly gpuErrors?: MonitoringShareAlarmOptions | false;
+  /**
+   * Population stability index of each statistic in the model's input profile, over what all environments counted.
+   * @default - 0.25, which by custom is a large shift, in 2 of 2 periods of 6 hours: what is asked changes over a day; none without a profile
+   */
+  readonly drift?: MonitoringDriftAlarmOptions | false;
 }
 
 /** Of an `InferenceMonitoring`, whatever it watches. */

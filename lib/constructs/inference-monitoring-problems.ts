@@ -3,10 +3,11 @@ import type {
   InferenceMonitoringOptions,
   MonitoredModel,
   MonitoringAlarmOptions,
+  MonitoringDriftAlarmOptions,
   MonitoringShareAlarmOptions,
 } from './inference-monitoring-options.js';
 import { MonitoredTraffic } from './monitored-traffic.js';
-import { ALARM_KINDS, type AlarmKind, DEFAULT_MIN_REQUESTS, DEFAULT_PERIOD, watchedBy } from './monitoring-alarms.js';
+import { ALARM_KINDS, type AlarmKind, defaultMinimum, defaultPeriod, watchedBy } from './monitoring-alarms.js';
 import { checkWholeNumber, type Problem } from './problems.js';
 
 const MAX_ACTIONS = 5;
@@ -76,7 +77,7 @@ function actionProblems(name: string, actions: readonly unknown[] | undefined): 
 
 function alarmProblems(
   kind: AlarmKind,
-  options: MonitoringShareAlarmOptions | false | undefined,
+  options: (MonitoringShareAlarmOptions & MonitoringDriftAlarmOptions) | false | undefined,
   models: readonly MonitoredModel[],
 ): readonly Problem[] {
   if (options === undefined || options === false) return [];
@@ -88,19 +89,20 @@ function alarmProblems(
       min: 1,
       unit: 'requests',
     }),
+    ...checkWholeNumber('ALARM_INVALID', `alarms.${kind}.minValues`, options.minValues, { min: 1, unit: 'values' }),
   ];
 }
 
 function effectProblems(kind: AlarmKind, models: readonly MonitoredModel[]): readonly Problem[] {
   const isWatched = models.some(
-    (model) => watchedBy(kind, new MonitoredTraffic(model, DEFAULT_PERIOD), DEFAULT_MIN_REQUESTS).length > 0,
+    (model) => watchedBy(kind, new MonitoredTraffic(model, defaultPeriod(kind)), defaultMinimum(kind)).length > 0,
   );
   if (isWatched || models.length === 0) return [];
   return [
     {
       code: 'ALARM_WITHOUT_EFFECT',
       message: `alarms.${kind} has options, and no model has what it watches.`,
-      advice: 'Leave it out, or monitor the models with their router, GPU or provisioned concurrency.',
+      advice: 'Leave it out, or monitor the models with their router, GPU, provisioned concurrency or input profile.',
     },
   ];
 }
@@ -119,7 +121,7 @@ function thresholdProblems(kind: AlarmKind, { threshold }: MonitoringAlarmOption
 
 /** https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html */
 function periodProblems(kind: AlarmKind, options: MonitoringAlarmOptions): readonly Problem[] {
-  const { period = DEFAULT_PERIOD, evaluationPeriods, datapointsToAlarm } = options;
+  const { period = defaultPeriod(kind), evaluationPeriods, datapointsToAlarm } = options;
   const name = `alarms.${kind}`;
   const counts = [
     ...checkWholeNumber('ALARM_INVALID', `${name}.evaluationPeriods`, evaluationPeriods, { min: 1, unit: 'values' }),

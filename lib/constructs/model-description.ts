@@ -1,6 +1,7 @@
 /** What a construct must know of a model before it is built: its name and the kind of its task. The build checks the rest. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { INPUT_PROFILE_FILE, INPUT_PROFILE_VERSION, type InputProfile } from '../artifact/input-profile.js';
 import { MANIFEST_FILE, MANIFEST_SCHEMA_VERSION, type Manifest } from '../artifact/manifest.js';
 import type { Task } from '../artifact/task.js';
 import { SynthesisError } from '../errors.js';
@@ -55,6 +56,20 @@ export function readArtifact(folder: string): Manifest {
     });
   }
   return json;
+}
+
+/** Undefined where the build recorded none. @throws SynthesisError `ARTIFACT_DAMAGED` */
+export function readInputProfile(folder: string): InputProfile | undefined {
+  if (!readArtifact(folder).files.some(({ path }) => path === INPUT_PROFILE_FILE)) return undefined;
+  const advice = 'Build the artifact again with this version of cdk-onnx.';
+  const file = join(folder, INPUT_PROFILE_FILE);
+  const json = readJsonObject(file, { absent: 'ARTIFACT_DAMAGED', unreadable: 'ARTIFACT_DAMAGED', advice });
+  if (json.schemaVersion === INPUT_PROFILE_VERSION) return json as unknown as InputProfile;
+  throw new SynthesisError({
+    code: 'ARTIFACT_DAMAGED',
+    message: `${file} has schemaVersion ${String(json.schemaVersion)}, ${INPUT_PROFILE_VERSION} expected.`,
+    advice,
+  });
 }
 
 function isManifest(json: Readonly<Record<string, unknown>>): json is Readonly<Record<string, unknown>> & Manifest {

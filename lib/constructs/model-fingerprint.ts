@@ -25,9 +25,10 @@ export function fingerprintDirectory(directory: string, target: BuildTarget, dig
   const description = readModelDirectory(directory);
   const { optimize: _, ...read } = description.json;
   const named = new Set(texts(read).map((text) => relative(directory, resolve(directory, text)).replaceAll('\\', '/')));
+  const isNamed = (path: string) => named.has(path) || [...named].some((folder) => path.startsWith(`${folder}/`));
   const files = listFolder(directory)
     .map((file) => file.path)
-    .filter((path) => !path.endsWith('.md') && !REPORTS.has(path) && (!path.startsWith(SAMPLES) || named.has(path)));
+    .filter((path) => !path.endsWith('.md') && !REPORTS.has(path) && (!path.startsWith(SAMPLES) || isNamed(path)));
   const source = resolveModelSource(description.source, directory);
   return fingerprint(target, digests, [
     ...files.map((path) => [path, digests.sha256(join(directory, path))]),

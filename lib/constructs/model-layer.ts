@@ -9,11 +9,14 @@ import {
 import { type FileAssetLocation, FileAssetPackaging, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { folderBytes } from '../artifact/folder-digest.js';
+import type { InputProfile } from '../artifact/input-profile.js';
+import type { Signature } from '../artifact/manifest.js';
 import { planSize, type SizePlan } from '../artifact/size-plan.js';
 import { architectureName, chooseArchitecture } from './architecture.js';
 import { layerName } from './layer-name.js';
 import type { Model } from './model.js';
 import { layerPath } from './model-asset.js';
+import { readArtifact, readInputProfile } from './model-description.js';
 import { type ModelWeights, splitModel } from './model-weights.js';
 
 /** Properties of a `ModelLayer`. */
@@ -56,6 +59,10 @@ export class ModelLayer extends Construct {
   readonly bytes: number | undefined;
   /** Hash of what the model is made from, its weights in S3 included. */
   readonly digest: string;
+  /** What the model takes and gives; undefined where nothing was built. */
+  readonly signature: Signature | undefined;
+  /** How the inputs of the build's samples are distributed; undefined without a `drift` section in model.json, or where nothing was built. */
+  readonly inputProfile: InputProfile | undefined;
   /** How the model travels; undefined where its size, or what is beside it, is not known. */
   readonly sizePlan: SizePlan | undefined;
   /** What is not in the layer; undefined for a model that fits. */
@@ -69,6 +76,8 @@ export class ModelLayer extends Construct {
     this.artifactPath = `/opt/${layerPath(model.name)}`;
     this.bytes = artifactFolder === undefined ? undefined : folderBytes(artifactFolder);
     this.digest = staging.assetHash;
+    this.signature = artifactFolder === undefined ? undefined : readArtifact(artifactFolder).signature;
+    this.inputProfile = artifactFolder === undefined ? undefined : readInputProfile(artifactFolder);
 
     this.sizePlan =
       this.bytes === undefined || props.beside === undefined

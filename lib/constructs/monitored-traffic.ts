@@ -7,6 +7,7 @@ import {
   MODEL_DIMENSION,
   type RouterMetric,
 } from '../artifact/function-metrics.js';
+import { type ProfiledStatistic, SMOOTHING, sharesOf, statisticName } from '../artifact/input-profile.js';
 import type { MonitoredModel } from './inference-monitoring-options.js';
 
 export class MonitoredTraffic {
@@ -121,6 +122,40 @@ export class MonitoredTraffic {
     return this.model.router === undefined
       ? this.lambda('Duration', { statistic, label: statistic })
       : this.router('RouterTime', { statistic, label: statistic });
+  }
+
+  /** What is watched of the model's inputs. */
+  get inputStatistics(): readonly ProfiledStatistic[] {
+    return this.hasOwnMetrics ? (this.model.function.modelLayer.inputProfile?.statistics ?? []) : [];
+  }
+
+  /**
+   * The population stability index of `lib/artifact/input-profile.ts` over what all environments counted together; 0 below `minValues` counts.
+   * LOG is the natural logarithm: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+   */
+  drift(of: ProfiledStatistic, minValues: number): MathExpression {
+    const { period } = this;
+    const bins = of.counts.map((_, bin) => `b${bin}`);
+    const counts = Object.fromEntries(
+      bins.map((id, bin) => [id, this.model.function.metricInputBin(bin, of, { period })]),
+    );
+    const all = new MathExpression({
+      expression: bins.map((id) => `FILL(${id}, 0)`).join(' + '),
+      usingMetrics: counts,
+      period,
+    });
+    const smoothed = SMOOTHING * bins.length;
+    const terms = sharesOf(of.counts).map((share, bin) => {
+      const expected = Number(share.toFixed(6));
+      const actual = `(FILL(b${bin}, 0) + ${SMOOTHING}) / (all + ${smoothed})`;
+      return `(${actual} - ${expected}) * LOG(${actual} / ${expected})`;
+    });
+    return new MathExpression({
+      expression: `IF(all >= ${minValues}, ${terms.join(' + ')}, 0)`,
+      usingMetrics: { ...counts, all },
+      period,
+      label: statisticName(of),
+    });
   }
 
   /** Every series of a metric that is counted by code, those that nobody has seen yet among them. */

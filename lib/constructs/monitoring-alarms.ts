@@ -9,10 +9,12 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { statisticName } from '../artifact/input-profile.js';
 import type {
   MonitoredModel,
   MonitoringAlarmOptions,
   MonitoringAlarms,
+  MonitoringDriftAlarmOptions,
   MonitoringShareAlarmOptions,
 } from './inference-monitoring-options.js';
 import { provisionedOf } from './monitored-cost.js';
@@ -26,10 +28,22 @@ export const ALARM_KINDS: readonly AlarmKind[] = [
   'spillover',
   'circuitOpen',
   'gpuErrors',
+  'drift',
 ];
 
 export const DEFAULT_PERIOD = Duration.minutes(5);
-export const DEFAULT_MIN_REQUESTS = 20;
+/** Below it a share or a distribution says nothing. */
+const MINIMA: Readonly<Partial<Record<AlarmKind, number>>> = { drift: 200 };
+const DEFAULT_MINIMUM = 20;
+const PERIODS: Readonly<Partial<Record<AlarmKind, Duration>>> = { drift: Duration.hours(6) };
+
+export function defaultPeriod(kind: AlarmKind): Duration {
+  return PERIODS[kind] ?? DEFAULT_PERIOD;
+}
+
+export function defaultMinimum(kind: AlarmKind): number {
+  return MINIMA[kind] ?? DEFAULT_MINIMUM;
+}
 
 /** How long bad has to last. */
 interface Patience {
@@ -43,6 +57,7 @@ const PATIENCE: Readonly<Record<AlarmKind, Patience>> = {
   spillover: { evaluationPeriods: 3, datapointsToAlarm: 3 },
   circuitOpen: { evaluationPeriods: 1, datapointsToAlarm: 1 },
   gpuErrors: { evaluationPeriods: 3, datapointsToAlarm: 2 },
+  drift: { evaluationPeriods: 2, datapointsToAlarm: 2 },
 };
 
 interface Watched {
@@ -53,14 +68,14 @@ interface Watched {
 }
 
 /** What of a model an alarm of a kind watches: nothing where the model lacks it. */
-export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minRequests: number): readonly Watched[] {
+export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minimum: number): readonly Watched[] {
   const { name, model } = traffic;
   switch (kind) {
     case 'errorRate':
       return [
         {
           id: 'ErrorRate',
-          metric: traffic.errorPercentage(minRequests),
+          metric: traffic.errorPercentage(minimum),
           threshold: 1,
           description: `${name}: requests fail, in per cent`,
         },
@@ -91,7 +106,7 @@ export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minRequest
         : [
             {
               id: 'Spillover',
-              metric: traffic.spilloverPercentage(minRequests),
+              metric: traffic.spilloverPercentage(minimum),
               threshold: 5,
               description: `${name}: requests find no provisioned concurrency left, in per cent`,
             },
@@ -114,7 +129,7 @@ export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minRequest
           : [
               {
                 id: 'GpuErrors',
-                metric: traffic.gpuErrorPercentage(minRequests),
+                metric: traffic.gpuErrorPercentage(minimum),
                 threshold: 5,
                 description: `${name}: requests fail on the GPU, in per cent`,
               },
@@ -124,24 +139,30 @@ export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minRequest
           : [
               {
                 id: 'GpuQueueErrors',
-                metric: traffic.gpuQueueErrorPercentage(minRequests),
+                metric: traffic.gpuQueueErrorPercentage(minimum),
                 threshold: 5,
                 description: `${name}: jobs fail or expire in the queue of the GPU, in per cent`,
               },
             ]),
       ];
+    case 'drift':
+      return traffic.inputStatistics.map((statistic, index) => ({
+        id: `Drift${index}`,
+        metric: traffic.drift(statistic, minimum),
+        threshold: 0.25,
+        description: `${name}: the ${statisticName(statistic)} is not distributed as when the model was built`,
+      }));
   }
 }
 
 /** All alarms of a model, below `scope`. */
 export function createAlarms(scope: Construct, model: MonitoredModel, alarms: MonitoringAlarms = {}): readonly Alarm[] {
   return ALARM_KINDS.flatMap((kind) => {
-    const options: MonitoringShareAlarmOptions | false = alarms[kind] ?? {};
-    if (options === false) return [];
-    const traffic = new MonitoredTraffic(model, options.period ?? DEFAULT_PERIOD);
-    return watchedBy(kind, traffic, options.minRequests ?? DEFAULT_MIN_REQUESTS).map((watched) =>
-      createAlarm(scope, watched, options, PATIENCE[kind]),
-    );
+    const options: MonitoringShareAlarmOptions & MonitoringDriftAlarmOptions = alarms[kind] || {};
+    if (alarms[kind] === false) return [];
+    const traffic = new MonitoredTraffic(model, options.period ?? defaultPeriod(kind));
+    const minimum = options.minRequests ?? options.minValues ?? defaultMinimum(kind);
+    return watchedBy(kind, traffic, minimum).map((watched) => createAlarm(scope, watched, options, PATIENCE[kind]));
   });
 }
 

@@ -1,9 +1,11 @@
 /** What the dashboard shows of one model, row by row. */
 import { GraphWidget, type IMetric, type IWidget, Stats, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
+import { Duration } from 'aws-cdk-lib/core';
 import type { FunctionMetric } from '../artifact/function-metrics.js';
+import { statisticName } from '../artifact/input-profile.js';
 import type { Prices } from '../cost/prices.js';
 import { monitoredCost } from './monitored-cost.js';
-import { type MonitoredTraffic, required } from './monitored-traffic.js';
+import { MonitoredTraffic, required } from './monitored-traffic.js';
 
 const PERCENTILES = ['p50', 'p90', 'p99'];
 /** Of the dashboard's 24 columns. */
@@ -31,6 +33,7 @@ export function modelWidgets(traffic: MonitoredTraffic, prices: Prices): readonl
     ...(model.router === undefined ? [] : routerWidgets(traffic)),
     ...(model.gpu === undefined ? [] : gpuWidgets(traffic)),
     ...(model.gpuQueue === undefined ? [] : queueWidgets(traffic)),
+    ...driftWidgets(traffic),
     graph('Cost per million requests', [cost.perMillion], 'US$'),
   ];
 }
@@ -149,6 +152,14 @@ function queueWidgets(traffic: MonitoredTraffic): readonly IWidget[] {
       queue.metricInstanceMinutes({ period, label: 'Minutes of instances' }),
     ]),
   ];
+}
+
+/** A widget each: their bins have the same ids. */
+function driftWidgets(traffic: MonitoredTraffic): readonly IWidget[] {
+  const hourly = new MonitoredTraffic(traffic.model, Duration.hours(1));
+  return traffic.inputStatistics.map((statistic) =>
+    graph(`Drift: ${statisticName(statistic)}`, [hourly.drift(statistic, 1)], 'PSI'),
+  );
 }
 
 function graph(title: string, left: readonly IMetric[], label?: string): GraphWidget {

@@ -32,7 +32,7 @@ export const DECRYPT_OBJECT = ['kms:Decrypt'];
 /** What the service CloudWatch Logs does with the key of a log group. */
 export const ENCRYPT_LOGS = ['kms:Decrypt*', 'kms:Describe*', 'kms:Encrypt*', 'kms:GenerateDataKey*', 'kms:ReEncrypt*'];
 
-/** On the ARN of an alias, and so on what it points to alone. */
+/** On the ARN of an alias, and so on what it points to alone; on a function's, or on `<function's ARN>:*`, its versions and aliases. */
 export const INVOKE_FUNCTION = ['lambda:InvokeFunction'];
 
 /** On a function's ARN. */
@@ -86,6 +86,18 @@ export const DESCRIBE_NETWORK = [
   'ec2:DescribeSubnets',
   'ec2:DescribeVpcs',
 ];
+
+/** On a deployment group's ARN. */
+export const REPORT_HOOK_STATUS = ['codedeploy:PutLifecycleEventHookExecutionStatus'];
+
+/** What AWSCodeDeployRoleForLambdaLimited has of Lambda, on the function and its alias in place of all functions. */
+export const SHIFT_TRAFFIC = ['lambda:GetAlias', 'lambda:GetProvisionedConcurrencyConfig', 'lambda:UpdateAlias'];
+
+/** On all alarms of the account in the region, whichever are asked for. */
+export const DESCRIBE_ALARMS = ['cloudwatch:DescribeAlarms'];
+
+/** On a bucket, under a prefix. */
+export const LIST_OBJECTS = ['s3:ListBucket'];
 
 /** On an endpoint's ARN: requests that are answered at once. */
 export const INVOKE_ENDPOINT = ['sagemaker:InvokeEndpoint'];

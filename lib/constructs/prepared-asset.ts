@@ -20,6 +20,10 @@ export function routerAsset(): PreparedAsset {
   return preparedAsset(preparedPath('functions', 'router'));
 }
 
+export function preTrafficAsset(): PreparedAsset {
+  return preparedAsset(preparedPath('functions', 'pre-traffic'));
+}
+
 export function versionRetentionAsset(): PreparedAsset {
   return preparedAsset(preparedPath('functions', 'version-retention'));
 }

@@ -14,7 +14,9 @@ import {
   MODEL_DIMENSION,
   ROUTER_METRICS,
   type RouterMetric,
+  STATISTIC_DIMENSION,
 } from '../artifact/function-metrics.js';
+import { inputBinName, type ProfiledStatistic, statisticName } from '../artifact/input-profile.js';
 import { SynthesisError } from '../errors.js';
 import type { Problem } from './problems.js';
 
@@ -106,21 +108,43 @@ export function functionMetric(
   scope: Construct,
   name: FunctionMetric | RouterMetric,
   modelName: string,
-  { metricsNamespace, publishMetrics }: TelemetryOptions,
+  telemetry: TelemetryOptions,
   options: MetricOptions = {},
+): Metric {
+  const statistic = { ...FUNCTION_METRICS, ...ROUTER_METRICS }[name] === 'Count' ? Stats.SUM : Stats.AVERAGE;
+  return ownMetric(scope, name, modelName, telemetry, { statistic, ...options });
+}
+
+/** What fell into a bin of an input profile: a sum. @throws SynthesisError `METRICS_TURNED_OFF` */
+export function inputBinMetric(
+  scope: Construct,
+  { bin, of }: { readonly bin: number; readonly of: Pick<ProfiledStatistic, 'input' | 'statistic'> },
+  modelName: string,
+  telemetry: TelemetryOptions,
+  options: MetricOptions = {},
+): Metric {
+  const dimensionsMap = { ...options.dimensionsMap, [STATISTIC_DIMENSION]: statisticName(of) };
+  return ownMetric(scope, inputBinName(bin), modelName, telemetry, { statistic: Stats.SUM, ...options, dimensionsMap });
+}
+
+function ownMetric(
+  scope: Construct,
+  metricName: string,
+  modelName: string,
+  { metricsNamespace, publishMetrics }: TelemetryOptions,
+  options: MetricOptions,
 ): Metric {
   if (publishMetrics === false) {
     throw new SynthesisError({
       code: 'METRICS_TURNED_OFF',
-      message: `${scope.node.path} does not publish the metric ${name}.`,
+      message: `${scope.node.path} does not publish the metric ${metricName}.`,
       advice: 'Leave publishMetrics out, or use the metrics of Lambda.',
     });
   }
   return new Metric({
-    statistic: { ...FUNCTION_METRICS, ...ROUTER_METRICS }[name] === 'Count' ? Stats.SUM : Stats.AVERAGE,
     ...options,
     namespace: metricsNamespace ?? DEFAULT_METRICS_NAMESPACE,
-    metricName: name,
+    metricName,
     dimensionsMap: { ...options.dimensionsMap, [MODEL_DIMENSION]: modelName },
   }).attachTo(scope);
 }

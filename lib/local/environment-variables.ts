@@ -1,11 +1,12 @@
 import { join } from 'node:path';
+import { CAPTURE_VARIABLE } from '../artifact/capture.js';
 import { LOCAL_CREDENTIALS } from './local-s3.js';
 import type { LocalFunction } from './local-stack.js';
 
 /** What a function gets of this machine's environment. AWS credentials are not among it. */
 const PASSED_ON = ['PATH', 'LANG', 'TZ', 'SystemRoot'];
 /** Variables of ours and of Node.js that name files of layers. /opt itself cannot be mounted without privileges. */
-const PATHS_INTO_OPT = ['CDK_ONNX_ARTIFACT', 'NODE_PATH'];
+const PATHS_INTO_OPT = ['CDK_ONNX_ARTIFACT', 'CDK_ONNX_RECORDINGS', 'NODE_PATH'];
 
 export interface EnvironmentVariablesOptions {
   readonly function: LocalFunction;
@@ -61,6 +62,8 @@ export function environmentVariables(options: EnvironmentVariablesOptions): Reco
     LAMBDA_RUNTIME_DIR: '/var/runtime',
     LAMBDA_TASK_ROOT: localFunction.codeFolder,
   };
+  // Requests of this machine are not kept in S3.
+  delete variables[CAPTURE_VARIABLE];
   for (const variable of PATHS_INTO_OPT) {
     const value = variables[variable];
     if (value !== undefined) variables[variable] = redirectOpt(value, optFolder);

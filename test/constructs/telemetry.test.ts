@@ -6,6 +6,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { Alarm, type Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { App, Lazy, Stack } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CAPTURE_VARIABLE, type CaptureSettings } from '../../lib/artifact/capture.js';
 import { FUNCTION_METRICS } from '../../lib/artifact/function-metrics.js';
 import {
   InferenceEndpoint,
@@ -16,6 +17,8 @@ import {
 import { writeArtifactFolder } from '../support/artifact-folder.js';
 import { type MetricDatum, readEmbeddedMetrics } from '../support/embedded-metric-format.js';
 import { logLines } from '../support/log-lines.js';
+import { LOOPBACK_CREDENTIALS, LOOPBACK_REGION } from '../support/loopback-lambda.js';
+import { LoopbackS3 } from '../support/loopback-s3.js';
 import {
   httpEvent,
   type PreparedFunction,
@@ -65,6 +68,8 @@ const helpersOf = (faces: InferenceFunction): Readonly<Record<keyof typeof FUNCT
   RuntimeLoadTime: faces.metricRuntimeLoadTime(),
   SessionCreationTime: faces.metricSessionCreationTime(),
   WarmUpTime: faces.metricWarmUpTime(),
+  CapturedRequests: faces.metricCapturedRequests(),
+  CaptureFailures: faces.metricCaptureFailures(),
 });
 
 describe('options', () => {
@@ -121,25 +126,45 @@ describe('options', () => {
   });
 });
 
+const environmentOf = ({ service }: LoopbackS3) => ({
+  ...LOOPBACK_CREDENTIALS,
+  AWS_REGION: LOOPBACK_REGION,
+  AWS_ENDPOINT_URL_S3: service.url,
+});
+
 describe('the metrics of a function', () => {
   test('are where its code puts them: each that it writes has a helper, and each helper is one that it writes', async () => {
     const { stack, faces } = facesIn({ metricsNamespace: 'Vision/prod' });
     const [variables = {}] = variablesOf(stack);
     const artifact = writeFaceArtifact();
     const data: MetricDatum[] = [];
+    const s3 = await LoopbackS3.start({ bucket: 'captures', allows: { put: ['captures/'], get: [] } });
+    const settings: CaptureSettings = {
+      bucket: 'captures',
+      prefix: 'captures/',
+      share: 1,
+      maxBodyBytes: 1_000_000,
+      headers: [],
+      inputs: {},
+      outputs: {},
+      wait: true,
+    };
     const environments = [
-      { initializationType: 'on-demand', withRuntime: true },
+      { initializationType: 'on-demand', withRuntime: true, capture: settings },
       // One that makes its first run before anybody asks.
       { initializationType: 'provisioned-concurrency', withRuntime: true },
       // One that cannot answer.
       { initializationType: 'on-demand', withRuntime: false },
+      // One that may not put anything where it should.
+      { initializationType: 'on-demand', withRuntime: true, capture: { ...settings, prefix: 'elsewhere/' } },
     ];
-    for (const { initializationType, withRuntime } of environments) {
+    for (const { initializationType, withRuntime, capture } of environments) {
       const running = await prepared.start({
         artifact: artifact.folder,
         environment: {
           AWS_LAMBDA_INITIALIZATION_TYPE: initializationType,
           POWERTOOLS_METRICS_NAMESPACE: variables.POWERTOOLS_METRICS_NAMESPACE ?? '',
+          ...(capture === undefined ? {} : { [CAPTURE_VARIABLE]: JSON.stringify(capture), ...environmentOf(s3) }),
         },
         withRuntime,
       });
@@ -152,6 +177,7 @@ describe('the metrics of a function', () => {
       data.push(...lines.filter(({ _aws }) => _aws !== undefined).flatMap(readEmbeddedMetrics));
     }
     artifact.remove();
+    await s3.service.close();
     const written = new Map(
       data.filter(({ dimensions }) => !('code' in dimensions)).map((datum) => [datum.name, datum] as const),
     );

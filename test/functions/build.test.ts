@@ -20,6 +20,7 @@ describe('the bundled functions', () => {
     await buildFunctions({ outputDirectory: second });
     const files = filesOf(first);
     expect([...files.keys()]).toEqual([
+      'pre-traffic/index.js',
       'predict/index.mjs',
       'predict/node_modules/@cwasm/jpeg-turbo/jpeg-turbo.wasm',
       'predict/node_modules/@cwasm/jpeg-turbo/package.json',
@@ -41,6 +42,13 @@ describe('the bundled functions', () => {
     const router = files.get('router/index.mjs')?.toString() ?? '';
     expect(router.length).toBeLessThan(60_000);
     expect(router).not.toMatch(/ZodError|@aws-sdk|@smithy|onnxruntime-node/);
+    const hook = files.get('pre-traffic/index.js')?.toString() ?? '';
+    expect(hook.length).toBeLessThan(30_000);
+    const requiredByHook = [...hook.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name ?? '');
+    expect(new Set(requiredByHook.filter((name) => !name.startsWith('node:')))).toEqual(
+      new Set(['@aws-sdk/client-codedeploy', '@aws-sdk/client-lambda', '@aws-sdk/client-s3']),
+    );
+    expect(hook).not.toContain('import(');
     const retention = files.get('version-retention/index.js')?.toString() ?? '';
     expect(retention.length).toBeLessThan(10_000);
     const required = [...retention.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name ?? '');

@@ -1,6 +1,7 @@
 /** What a lock was made of, as digests that are the same on every machine. */
 import { createHash } from 'node:crypto';
 import { canonicalJson, type Json, sha256 } from '../../artifact/digest.js';
+import { INPUT_PROFILE_FILE } from '../../artifact/input-profile.js';
 import type { LockDigests } from '../../artifact/lock.js';
 import type { ArtifactFile } from '../../artifact/manifest.js';
 import type { ModelConfiguration } from '../../artifact/schema.js';
@@ -40,7 +41,8 @@ export function modelJsonDigest(configuration: ModelConfiguration): string {
   return sha256(canonicalJson({ inputs, signature, task, optimize, session, stripNames } as unknown as Json));
 }
 
-/** Of an artifact's files: the model itself, whatever its manifest says around it. */
+/** Of an artifact's files: the model itself, whatever its manifest says around it, and whatever is told of its inputs. */
 export function filesDigest(files: readonly ArtifactFile[]): string {
-  return sha256(canonicalJson(files as unknown as Json));
+  const model = files.filter(({ path }) => path !== INPUT_PROFILE_FILE);
+  return sha256(canonicalJson(model as unknown as Json));
 }
