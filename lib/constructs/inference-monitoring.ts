@@ -63,7 +63,16 @@ export class InferenceMonitoring extends Construct {
 
 function modelsOf({ endpoint, models }: InferenceMonitoringProps): readonly MonitoredModel[] {
   if (endpoint === undefined) return models;
-  return [...endpoint.functions.values()].map((inferenceFunction) => ({ function: inferenceFunction }));
+  return [...endpoint.functions].map(([name, inferenceFunction]) => {
+    const router = endpoint.routers.get(name);
+    const { gpuEndpoint, gpuQueue } = router ?? {};
+    return {
+      function: inferenceFunction,
+      ...(router === undefined ? {} : { router }),
+      ...(gpuEndpoint === undefined ? {} : { gpu: gpuEndpoint }),
+      ...(gpuQueue === undefined ? {} : { gpuQueue }),
+    };
+  });
 }
 
 function sizeProblems(widgets: readonly IWidget[]): readonly Problem[] {

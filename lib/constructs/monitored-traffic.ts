@@ -14,6 +14,8 @@ export class MonitoredTraffic {
   readonly name: string;
   /** Whether there are more metrics than AWS's own. */
   readonly hasOwnMetrics: boolean;
+  /** Whether a router writes some, too. */
+  readonly hasRouterMetrics: boolean;
 
   constructor(
     readonly model: MonitoredModel,
@@ -21,6 +23,7 @@ export class MonitoredTraffic {
   ) {
     this.name = model.function.modelName;
     this.hasOwnMetrics = model.function.publishesMetrics;
+    this.hasRouterMetrics = model.router !== undefined && this.hasOwnMetrics;
   }
 
   /** A metric of the function in the namespace AWS/Lambda. */
@@ -47,7 +50,7 @@ export class MonitoredTraffic {
 
   /** Answers of 500 and more that were written down; Lambda counts what ends without an answer: timeouts, crashes, no memory. */
   serverErrors(): Metric | undefined {
-    if (this.model.router !== undefined) return this.router('RouterErrors');
+    if (this.hasRouterMetrics) return this.router('RouterErrors');
     return this.hasOwnMetrics ? this.own('ServerErrors') : undefined;
   }
 
@@ -119,9 +122,9 @@ export class MonitoredTraffic {
 
   /** A percentile of what callers wait for, API Gateway not counted. */
   latency(statistic: string): Metric {
-    return this.model.router === undefined
-      ? this.lambda('Duration', { statistic, label: statistic })
-      : this.router('RouterTime', { statistic, label: statistic });
+    return this.hasRouterMetrics
+      ? this.router('RouterTime', { statistic, label: statistic })
+      : this.front('Duration', { statistic, label: statistic });
   }
 
   /** What is watched of the model's inputs. */
@@ -135,24 +138,19 @@ export class MonitoredTraffic {
    */
   drift(of: ProfiledStatistic, minValues: number): MathExpression {
     const { period } = this;
-    const bins = of.counts.map((_, bin) => `b${bin}`);
-    const counts = Object.fromEntries(
-      bins.map((id, bin) => [id, this.model.function.metricInputBin(bin, of, { period })]),
-    );
-    const all = new MathExpression({
-      expression: bins.map((id) => `FILL(${id}, 0)`).join(' + '),
-      usingMetrics: counts,
-      period,
-    });
-    const smoothed = SMOOTHING * bins.length;
-    const terms = sharesOf(of.counts).map((share, bin) => {
-      const expected = Number(share.toFixed(6));
-      const actual = `(FILL(b${bin}, 0) + ${SMOOTHING}) / (all + ${smoothed})`;
-      return `(${actual} - ${expected}) * LOG(${actual} / ${expected})`;
-    });
+    const ids = of.counts.map((_, bin) => `b${bin}`);
+    const shares = sharesOf(of.counts).map((share) => Number(share.toFixed(6)));
+    const count = (id: string) => `(FILL(${id},0)+${SMOOTHING})`;
+    const ratios = ids.map((id, bin) => `LOG(${count(id)}/${shares[bin]})`);
+    const all = ids.map((id) => `FILL(${id},0)`).join('+');
+    // Σ (c/n − e) · ln(c/n/e) is (Σ c · ln(c/e)) / n − Σ e · ln(c/e), because the shares add up to 1 on both sides: n is written once.
+    const weighted = ids.map((id, bin) => `${count(id)}*${ratios[bin]}`).join('+');
+    const expected = ratios.map((ratio, bin) => `${shares[bin]}*${ratio}`).join('+');
     return new MathExpression({
-      expression: `IF(all >= ${minValues}, ${terms.join(' + ')}, 0)`,
-      usingMetrics: { ...counts, all },
+      expression: `IF(${all}>=${minValues},(${weighted})/(${all}+${SMOOTHING * ids.length})-(${expected}),0)`,
+      usingMetrics: Object.fromEntries(
+        ids.map((id, bin) => [id, this.model.function.metricInputBin(bin, of, { period })]),
+      ),
       period,
       label: statisticName(of),
     });

@@ -112,7 +112,7 @@ export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minimum: n
             },
           ];
     case 'circuitOpen':
-      return model.router === undefined
+      return !traffic.hasRouterMetrics
         ? []
         : [
             {

@@ -30,7 +30,7 @@ export function modelWidgets(traffic: MonitoredTraffic, prices: Prices): readonl
       traffic.lambda('ProvisionedConcurrentExecutions', { statistic: Stats.MAXIMUM, label: 'On provisioned' }),
       traffic.lambda('ProvisionedConcurrencySpilloverInvocations', { label: 'Spillover' }),
     ]),
-    ...(model.router === undefined ? [] : routerWidgets(traffic)),
+    ...(traffic.hasRouterMetrics ? routerWidgets(traffic) : []),
     ...(model.gpu === undefined ? [] : gpuWidgets(traffic)),
     ...(model.gpuQueue === undefined ? [] : queueWidgets(traffic)),
     ...driftWidgets(traffic),
@@ -65,7 +65,7 @@ function partsWidget(traffic: MonitoredTraffic): IWidget {
 }
 
 function startsWidget(traffic: MonitoredTraffic): IWidget {
-  const { model, hasOwnMetrics } = traffic;
+  const { hasOwnMetrics } = traffic;
   const times: readonly FunctionMetric[] = ['RuntimeLoadTime', 'SessionCreationTime', 'WarmUpTime'];
   return new GraphWidget({
     title: 'Cold starts',
@@ -73,7 +73,7 @@ function startsWidget(traffic: MonitoredTraffic): IWidget {
     height: HEIGHT,
     left: [
       ...(hasOwnMetrics ? [traffic.own('ColdStart', { label: 'Cold starts' })] : []),
-      ...(model.router === undefined ? [] : [traffic.router('RouterColdStart', { label: 'Of the router' })]),
+      ...(traffic.hasRouterMetrics ? [traffic.router('RouterColdStart', { label: 'Of the router' })] : []),
     ],
     right: hasOwnMetrics ? times.map((name) => traffic.own(name, { statistic: 'p90', label: `${name} p90` })) : [],
     leftYAxis: { min: 0 },
@@ -98,6 +98,7 @@ function routerWidgets(traffic: MonitoredTraffic): readonly IWidget[] {
       traffic.router('GpuAnswers', { label: 'GPU' }),
       traffic.router('Hedges', { label: 'Hedges' }),
       traffic.router('ExtraLoad', { label: 'Executed twice' }),
+      traffic.router('JobsQueued', { label: 'Jobs' }),
     ]),
     graph('Fallbacks to the GPU by cause', [traffic.byCode(traffic.router('Fallbacks'))]),
     graph('Errors of the router by cause', [

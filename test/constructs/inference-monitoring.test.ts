@@ -90,6 +90,7 @@ describe.each<[string, Parts]>([
   ['a function without metrics of its own', { options: { publishMetrics: false } }],
   ['a function with provisioned concurrency', { ready: 2 }],
   ['a router', { router: true }],
+  ['a router without metrics of its own', { router: true, options: { publishMetrics: false } }],
   ['a router and a GPU', { router: true, gpu: true }],
   ['a router and a queue', { router: true, gpuQueue: true }],
   ['everything', EVERYTHING],
@@ -399,6 +400,17 @@ describe('an endpoint', () => {
     template.hasResourceProperties('AWS::CloudWatch::Dashboard', { DashboardName: 'vision' });
     const headings = dashboardOf(template).flatMap(({ markdown }) => markdown?.split('\n')[0] ?? []);
     expect(headings).toEqual(['# faces', '# voices']);
+  });
+
+  test('with a GPU is watched with its router', () => {
+    const stack = new Stack(new App({ outdir }), 'Vision', { env: ENV });
+    const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [onGpu], gpu: { instanceType: 'ml.g5.xlarge' } });
+    const monitoring = new InferenceMonitoring(stack, 'Monitoring', { endpoint });
+    expect([...monitoring.alarms.keys()].map((alarm) => alarm.split('/')[1])).toEqual(
+      expect.arrayContaining(['ErrorRate', 'LatencyP99', 'CircuitOpen', 'GpuErrors']),
+    );
+    const titles = dashboardOf(Template.fromStack(stack)).map(({ title }) => title);
+    expect(titles).toEqual(expect.arrayContaining(['Answered by', 'GPU: requests']));
   });
 
   test('that gets a model afterwards is refused at synth', () => {
