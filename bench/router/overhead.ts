@@ -6,11 +6,10 @@ import { prepareSubjects, StartedSubject, SUBJECTS, type SubjectName, startInsta
 
 const CASE = 'overhead at 1024 MB';
 const MEMORY_MIB = 1024;
-/** Until everything is compiled that will be. */
-const WARM_UP = 60;
+/** `warmUp`: until everything is compiled that will be. */
 const SIZES = [
-  { name: '10 kB', bytes: 10_000, runs: 400 },
-  { name: '1 MB', bytes: 1_000_000, runs: 120 },
+  { name: '10 kB', bytes: 10_000, runs: 400, warmUp: 300 },
+  { name: '1 MB', bytes: 1_000_000, runs: 120, warmUp: 40 },
 ] as const;
 
 export async function overhead(context: SuiteContext, runtime: LambdaRuntime): Promise<void> {
@@ -32,10 +31,10 @@ export async function overhead(context: SuiteContext, runtime: LambdaRuntime): P
       };
       started.push(await StartedSubject.start(subject, options));
     }
-    for (const { name, bytes, runs } of SIZES) {
+    for (const { name, bytes, runs, warmUp } of SIZES) {
       for (const form of ['json', 'binary'] as const) {
         const payload = eventOf(form, bytes);
-        const times = await inTurn(started, payload, runs);
+        const times = await inTurn(started, payload, { runs, warmUp });
         const subject = (each: SubjectName) => `${each}, ${name} ${form}`;
         for (const [each, milliseconds] of times) {
           row({ case: CASE, subject: subject(each), metric: 'median', value: median(milliseconds), unit: 'ms' });
@@ -63,10 +62,10 @@ export async function overhead(context: SuiteContext, runtime: LambdaRuntime): P
 async function inTurn(
   subjects: readonly StartedSubject[],
   payload: string,
-  runs: number,
+  { runs, warmUp }: { readonly runs: number; readonly warmUp: number },
 ): Promise<Map<SubjectName, number[]>> {
   const times = new Map<SubjectName, number[]>(subjects.map(({ name }) => [name, []]));
-  for (let run = -WARM_UP; run < runs; run++) {
+  for (let run = -warmUp; run < runs; run++) {
     for (const subject of subjects) {
       const milliseconds = await subject.ask(payload);
       if (run >= 0) times.get(subject.name)?.push(milliseconds);

@@ -2,7 +2,6 @@ import { type Duration, SizeRoundingBehavior, Token } from 'aws-cdk-lib/core';
 import { EPHEMERAL_STORAGE_MIB, MEMORY_MIB } from '../artifact/size-plan.js';
 import { logGroupProblems } from './encrypted-log-group.js';
 import { environmentProblems } from './environment-problems.js';
-import { deploymentProblems } from './inference-deployment-problems.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
@@ -32,7 +31,6 @@ export function functionProblems(
       RESERVED_CONCURRENCY,
     ),
     ...provisionedConcurrencyProblems(props.provisionedConcurrency, { reservedConcurrentExecutions }),
-    ...deploymentProblems(props.deployment, props),
     ...checkWholeNumber('KEEP_VERSIONS_INVALID', 'keepVersions', props.keepVersions, KEEP_VERSIONS),
     ...functionLogProblems(props),
     ...architectureProblems(props),
@@ -41,6 +39,17 @@ export function functionProblems(
     ...captureProblems(props.capture),
     ...driftShareProblems(props.driftShare),
     ...environmentProblems(props.environment),
+  ];
+}
+
+function driftShareProblems(driftShare: number | undefined): Problem[] {
+  if (driftShare === undefined || Token.isUnresolved(driftShare) || (driftShare >= 0 && driftShare <= 1)) return [];
+  return [
+    {
+      code: 'DRIFT_SHARE_INVALID',
+      message: `driftShare is ${driftShare}.`,
+      advice: 'Give a number from 0, for no request, to 1.',
+    },
   ];
 }
 
@@ -62,17 +71,6 @@ export function functionLogProblems(
       what: 'key',
     },
   ]);
-}
-
-function driftShareProblems(driftShare: number | undefined): Problem[] {
-  if (driftShare === undefined || Token.isUnresolved(driftShare) || (driftShare >= 0 && driftShare <= 1)) return [];
-  return [
-    {
-      code: 'DRIFT_SHARE_INVALID',
-      message: `driftShare is ${driftShare}.`,
-      advice: 'Give a number from 0, for no request, to 1.',
-    },
-  ];
 }
 
 function timeoutProblems(timeout: Duration | undefined): Problem[] {

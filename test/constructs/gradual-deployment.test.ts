@@ -15,6 +15,8 @@ import {
   Model,
   ReplayRequests,
 } from '../../lib/constructs/index.js';
+import { readCloudAssembly } from '../../lib/local/cloud-assembly.js';
+import { readLocalService } from '../../lib/local/local-stack.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
 import { propertiesOf, statementsOf } from '../support/option-combinations.js';
 
@@ -117,6 +119,23 @@ describe('canary and linear deployments', () => {
     );
     expect(names).toEqual(['CodeDeployDefault.LambdaCanary10Percent10Minutes', 'CodeDeployDefault.LambdaAllAtOnce']);
     expect(endpoint.functions.get('text')?.deployment?.hook).toBeUndefined();
+  });
+
+  test('leave the endpoint as it is on this machine', () => {
+    const assembly = join(folder, 'local');
+    const stack = new Stack(new App({ outdir: assembly }), 'Vision');
+    const models = [Model.fromArtifact(writeArtifactFolder(folder))];
+    const replay = { requests: ReplayRequests.fromFolder(recordings) };
+    new InferenceEndpoint(stack, 'Vision', {
+      models,
+      deployment: InferenceDeployment.canary({ replay }),
+      provisionedConcurrency: { min: 1, max: 2 },
+    });
+    App.of(stack)?.synth();
+    const { functions } = readLocalService(readCloudAssembly(assembly));
+    const hook = functions.find(({ environment }) => environment.CDK_ONNX_LIVE_ALIAS !== undefined);
+    expect(hook?.environment.CDK_ONNX_LIVE_ALIAS).toMatch(/^arn:aws:lambda:[^:]+:\d+:function:[^:]+:live$/);
+    expect(functions).toHaveLength(2);
   });
 
   test('without the option nothing of it is there', () => {

@@ -2,15 +2,24 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
+import { Schedule } from 'aws-cdk-lib/aws-applicationautoscaling';
 import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Architecture, Function as LambdaFunction, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { App, Duration, Size, Stack } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { InferenceAuth, InferenceEndpoint, type InferenceEndpointProps, Model } from '../../lib/constructs/index.js';
+import {
+  InferenceAuth,
+  InferenceDeployment,
+  InferenceEndpoint,
+  type InferenceEndpointProps,
+  Model,
+  ReplayRequests,
+} from '../../lib/constructs/index.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
 import { CFN_LINT, lintTemplates } from '../support/cfn-lint.js';
 import { beyondLimits } from '../support/deployment-limits.js';
@@ -19,6 +28,9 @@ import { requirePython } from '../support/python.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-combinations-'));
 const outdir = join(folder, 'cdk.out');
+const recordings = join(folder, 'recordings');
+mkdirSync(recordings);
+writeFileSync(join(recordings, 'day.jsonl'), '{"request":{"method":"GET","path":"/v2"}}');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Options = Partial<InferenceEndpointProps>;
@@ -26,6 +38,7 @@ type Options = Partial<InferenceEndpointProps>;
 class Given {
   constructor(private readonly stack: Stack) {}
 
+  bucket = () => Bucket.fromBucketName(this.stack, 'Captures', 'captures');
   key = () => new Key(this.stack, 'Key', { enableKeyRotation: true });
   vpc = () =>
     Vpc.fromVpcAttributes(this.stack, 'Vpc', {
@@ -52,7 +65,33 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
     () => ({ timeout: Duration.minutes(15), apiTimeout: Duration.seconds(29) }),
     () => ({ timeout: Duration.seconds(1), apiTimeout: Duration.millis(50) }),
   ],
-  concurrency: [() => ({}), () => ({ reservedConcurrentExecutions: 10 }), () => ({ reservedConcurrentExecutions: 0 })],
+  concurrency: [
+    () => ({}),
+    () => ({ reservedConcurrentExecutions: 10 }),
+    () => ({ reservedConcurrentExecutions: 0 }),
+    () => ({ provisionedConcurrency: { min: 2 } }),
+    () => ({
+      reservedConcurrentExecutions: 10,
+      provisionedConcurrency: {
+        min: 1,
+        max: 5,
+        schedules: [{ name: 'day', schedule: Schedule.cron({ minute: '0', hour: '8' }), min: 4, max: 10 }],
+      },
+    }),
+  ],
+  deployment: [
+    () => ({}),
+    () => ({ deployment: InferenceDeployment.canary({ percent: 5, rollback: { serverErrors: false } }) }),
+    (given) => ({
+      deployment: InferenceDeployment.linear({
+        replay: { requests: ReplayRequests.fromBucket(given.bucket()), predictions: 'may-change' },
+      }),
+    }),
+    () => ({
+      deployment: InferenceDeployment.allAtOnce({ replay: { requests: ReplayRequests.fromFolder(recordings) } }),
+    }),
+    () => ({ deployment: InferenceDeployment.canary({ replay: false }) }),
+  ],
   retention: [() => ({}), () => ({ keepVersions: 3 })],
   tracing: [() => ({}), () => ({ tracing: Tracing.ACTIVE }), () => ({ tracing: Tracing.PASS_THROUGH })],
   network: [
@@ -126,6 +165,81 @@ const retentionLogGroupArn = { 'Fn::GetAtt': [expect.stringMatching(/^VersionRet
 const functionArn = { 'Fn::GetAtt': [expect.stringMatching(/facesFunction/), 'Arn'] };
 const logGroupArn = { 'Fn::GetAtt': [expect.stringContaining('Logs'), 'Arn'] };
 /** The statements that a combination of options needs, and no other. */
+const writeLogs = (part: string) => ({
+  Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+  Effect: 'Allow',
+  Resource: { 'Fn::GetAtt': [expect.stringContaining(part), 'Arn'] },
+});
+/** Of CodeDeploy and of the hook's log. */
+const deploymentRoles = ({ deployment }: Options): object[] => {
+  if (deployment === undefined) return [];
+  const hasHook = deployment.options.replay !== false;
+  return [
+    ...(hasHook ? [writeLogs('DeploymentHookLogs')] : []),
+    {
+      Action: ['lambda:GetAlias', 'lambda:GetProvisionedConcurrencyConfig', 'lambda:UpdateAlias'],
+      Effect: 'Allow',
+      Resource: [functionArn, { 'Fn::Join': ['', [functionArn, ':live']] }],
+    },
+    {
+      Action: 'cloudwatch:DescribeAlarms',
+      Effect: 'Allow',
+      Resource: {
+        'Fn::Join': ['', ['arn:', { Ref: 'AWS::Partition' }, ':cloudwatch:eu-west-1:123456789012:alarm:*']],
+      },
+    },
+    ...(hasHook
+      ? [
+          {
+            Action: 'lambda:InvokeFunction',
+            Effect: 'Allow',
+            Resource: { 'Fn::GetAtt': [expect.stringMatching(/DeploymentHookFunction/), 'Arn'] },
+          },
+        ]
+      : []),
+  ];
+};
+/** Of the hook. */
+const hookPolicy = ({ deployment }: Options): object[] => {
+  if (deployment === undefined || deployment.options.replay === false) return [];
+  const bucketArn = ['arn:', { Ref: 'AWS::Partition' }, ':s3:::captures'];
+  const readsBucket = deployment.options.replay?.predictions === 'may-change';
+  return [
+    { Action: 'lambda:InvokeFunction', Effect: 'Allow', Resource: { 'Fn::Join': ['', [functionArn, ':*']] } },
+    ...(readsBucket
+      ? [
+          {
+            Action: 's3:ListBucket',
+            Effect: 'Allow',
+            Resource: { 'Fn::Join': ['', bucketArn] },
+            Condition: { StringLike: { 's3:prefix': 'captures/faces/*' } },
+          },
+          {
+            Action: 's3:GetObject',
+            Effect: 'Allow',
+            Resource: { 'Fn::Join': ['', [...bucketArn.slice(0, 2), ':s3:::captures/captures/faces/*']] },
+          },
+        ]
+      : []),
+    {
+      Action: 'codedeploy:PutLifecycleEventHookExecutionStatus',
+      Effect: 'Allow',
+      Resource: {
+        'Fn::Join': [
+          '',
+          [
+            'arn:',
+            { Ref: 'AWS::Partition' },
+            ':codedeploy:eu-west-1:123456789012:deploymentgroup:',
+            { Ref: expect.stringMatching(/GroupApplication/) },
+            '/',
+            { Ref: expect.stringMatching(/DeploymentGroup/) },
+          ],
+        ],
+      },
+    },
+  ];
+};
 const expectedStatements = (options: Options): object[] => [
   { Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Effect: 'Allow', Resource: logGroupArn },
   ...(options.tracing === undefined
@@ -142,6 +256,7 @@ const expectedStatements = (options: Options): object[] => [
           Condition: { Null: { 'lambda:SourceFunctionArn': 'false' } },
         },
       ]),
+  ...deploymentRoles(options),
   ...(options.keepVersions === undefined
     ? []
     : [{ Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Effect: 'Allow', Resource: retentionLogGroupArn }]),
@@ -154,6 +269,7 @@ const expectedStatements = (options: Options): object[] => [
           Resource: { 'Fn::GetAtt': [expect.stringMatching(/^Key/), 'Arn'] },
         },
       ]),
+  ...hookPolicy(options),
   ...(options.keepVersions === undefined
     ? []
     : [

@@ -64,14 +64,22 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
   gpu: [
     () => ({}),
     () => ({ gpu: { queue: true } }),
-    () => ({ gpu: { realTime: false, queue: true } }),
     (given) => ({ gpu: { queue: { encryption: given.resultKey() } } }),
     (given) => ({ gpu: { realTime: false, queue: { bucket: given.bucket() } } }),
   ],
   policy: [() => ({}), () => ({ gpu: { policy: { timeout: 5_000, hedgeAfter: 100, maxCpuBatch: 8 } } })],
   router: [
     () => ({}),
-    () => ({ gpu: { router: { memorySize: 512, architecture: Architecture.X86_64 } } }),
+    (given) => ({
+      gpu: {
+        router: {
+          memorySize: 512,
+          architecture: Architecture.X86_64,
+          logGroup: given.logGroup(),
+          publishMetrics: false,
+        },
+      },
+    }),
     () => ({ gpu: { router: { memorySize: 10_240, provisionedConcurrency: { min: 1, max: 5 } } } }),
   ],
   network: [
@@ -86,7 +94,6 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
       const key = given.ownKey();
       return { endpoint: { environmentEncryption: key, logEncryption: key } };
     },
-    (given) => ({ endpoint: { logGroup: given.logGroup(), publishMetrics: false } }),
   ],
   api: [
     () => ({}),
@@ -114,6 +121,16 @@ const build = (row: readonly number[]) => {
     gpu,
   } as InferenceEndpointProps);
   return { app, stack, endpoint, gpu, options };
+};
+
+/** Fewer rows, with each alternative at least once: what cfn-lint looks at are single resources. */
+const holdingEveryAlternative = (table: readonly (readonly number[])[]) => {
+  const seen = new Set<string>();
+  return table.filter((row) => {
+    const fresh = row.map((choice, group) => `${group}.${choice}`).filter((name) => !seen.has(name));
+    for (const name of fresh) seen.add(name);
+    return fresh.length > 0;
+  });
 };
 
 /** Of the router's role: its own, and those of policies that it is in. */
@@ -196,7 +213,7 @@ const expectedStatements = ({ gpu, options }: ReturnType<typeof build>): object[
 };
 
 test('the table stays small', () => {
-  expect(rows.length).toBeLessThan(25);
+  expect(rows.length).toBeLessThan(20);
 });
 
 describe('an endpoint with a GPU has no finding, and its router may do what its options need and no more', () => {
@@ -232,11 +249,11 @@ describe('an endpoint with a GPU has no finding, and its router may do what its 
   });
 });
 
-test('cfn-lint finds nothing in the template of any combination', ({ skip }) => {
+test('cfn-lint finds nothing with any alternative', ({ skip }) => {
   const python = requirePython(CFN_LINT, skip);
   const linted = join(folder, 'linted');
   mkdirSync(linted, { recursive: true });
-  const files = rows.map((row, index) => {
+  const files = holdingEveryAlternative(rows).map((row, index) => {
     const file = join(linted, `${index}.json`);
     writeFileSync(file, JSON.stringify(Template.fromStack(build(row).stack).toJSON()));
     return file;

@@ -52,6 +52,6 @@ export function breakEvenText(point: ServingBreakEven, servings: readonly Servin
   if (end === undefined) return `${high} is cheaper than ${low} from ${begin}/s on`;
   const highAtLast = crossings.at(-1)?.secondAbove !== secondAtFirst;
   return highAtLast
-    ? `${high} is cheaper than ${low} from ${begin}/s on, but for a while behind each further instance, and for good from ${end}/s on`
+    ? `${high} is cheaper than ${low} from ${begin}/s on with gaps, for good from ${end}/s on`
     : `${high} is cheaper than ${low} at times between ${begin}/s and ${end}/s, not above`;
 }

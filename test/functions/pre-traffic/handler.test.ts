@@ -1,6 +1,6 @@
 /** The handler against mocks of the SDK's clients: what it asks for, where its requests come from, and what it tells CodeDeploy. */
 import { CodeDeployClient, PutLifecycleEventHookExecutionStatusCommand } from '@aws-sdk/client-codedeploy';
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { InvokeCommand, type InvokeCommandOutput, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import type { Context } from 'aws-lambda';
 import { mockClient } from 'aws-sdk-client-mock';
@@ -46,8 +46,10 @@ const run = async (changes: Partial<ReplaySettings> = {}) => {
 const SUCCEEDED = [{ deploymentId: 'd-1', lifecycleEventHookExecutionId: 'e-1', status: 'Succeeded' }];
 const FAILED = [{ ...SUCCEEDED[0], status: 'Failed' }];
 
-const payload = (value: unknown): Uint8ArrayBlobAdapter =>
-  Uint8ArrayBlobAdapter.fromString(typeof value === 'string' ? value : JSON.stringify(value));
+/** What the client makes of bytes. */
+type Payload = NonNullable<InvokeCommandOutput['Payload']>;
+const payload = (value: unknown) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)) as unknown as Payload;
 const result = (body: unknown, statusCode = 200, headers = { 'content-type': 'application/json' }) => ({
   statusCode,
   headers,

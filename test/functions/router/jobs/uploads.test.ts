@@ -40,10 +40,10 @@ const put = ({ upload: { url, headers } }: Announced, body: Buffer) =>
   fetch(url, { method: 'PUT', headers, body: new Uint8Array(body) });
 
 describe('an upload', () => {
-  it.each(['json', 'binary'] as const)('as %s that no Lambda could take becomes a job and its result', async (form) => {
+  it('that no Lambda could take becomes a job and its result', async () => {
     const router = queueRouter();
     // 7 MB and more.
-    const request = logarithmRequest(60, form, form === 'json' ? 500_000 : 1_900_000);
+    const request = logarithmRequest(60, 'binary', 1_900_000);
     const { result, job, bytes } = await announce(router, request);
     expect(bytes.length).toBeGreaterThan(7_000_000);
     expect([result.statusCode, result.headers.location, job.status]).toEqual([
@@ -62,12 +62,12 @@ describe('an upload', () => {
     const fetched = await fetch(answer.headers.location ?? '');
     const body = Buffer.from(await fetched.arrayBuffer());
     const type = fetched.headers.get('content-type') ?? '';
-    const length = /json-header-size=(\d+)/.exec(type)?.[1];
+    const length = /json-header-size=(\d+)/.exec(type)?.[1] ?? '';
     const whole = {
       statusCode: 200,
-      headers: length === undefined ? {} : { 'inference-header-content-length': length },
-      body: body.toString(form === 'json' ? 'utf8' : 'base64'),
-      isBase64Encoded: form === 'binary',
+      headers: { 'inference-header-content-length': length },
+      body: body.toString('base64'),
+      isBase64Encoded: true,
     };
     expect(await test.fault(request, whole, 60)).toBeUndefined();
     expect(seriesOf(requestLines(router)[2])).toContain('JobsQueued{model=logarithm,code=upload}');
