@@ -28,5 +28,6 @@ export const ROUTER_VARIABLES = {
   gpuQueueEndpoint: 'CDK_ONNX_GPU_QUEUE_ENDPOINT',
   gpuQueueBucket: 'CDK_ONNX_GPU_QUEUE_BUCKET',
   jobSecret: 'CDK_ONNX_JOB_SECRET',
+  modelSignature: 'CDK_ONNX_MODEL_SIGNATURE',
   policy: 'CDK_ONNX_ROUTER_POLICY',
 } as const;

@@ -136,7 +136,10 @@ export class ReplayRequests {
   }
 
   private constructor(
-    /** @internal */
+    /**
+     * Which of them.
+     * @internal
+     */
     readonly _source:
       | { readonly kind: 'generated' }
       | { readonly kind: 'folder'; readonly path: string }

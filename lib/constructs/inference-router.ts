@@ -39,6 +39,8 @@ import { VersionRetention } from './version-retention.js';
 const DEFAULT_MEMORY_MIB = 1024;
 /** What the router has beyond its policy's time, to write an answer down. */
 const TIME_TO_ANSWER_SECONDS = 1;
+/** Half of what all of a function's variables may take; models with longer signatures have TensorFlow Serving's requests answered by Lambda only. */
+const MAX_SIGNATURE_CHARACTERS = 2048;
 /** What an API waits longer than a policy's time: an environment of the router may have to start. */
 export const API_OVER_POLICY_MS = 1_000;
 
@@ -274,7 +276,9 @@ export class InferenceRouter extends Construct implements IGrantable, IConnectab
       [ROUTER_VARIABLES.predictFunction]: inferenceFunction.alias.functionArn,
       [ROUTER_VARIABLES.model]: this.modelName,
       [ROUTER_VARIABLES.modelVersion]: String(this.modelVersion),
-      ...(gpuEndpoint === undefined ? {} : { [ROUTER_VARIABLES.gpuEndpoint]: gpuEndpoint.endpointName }),
+      ...(gpuEndpoint === undefined
+        ? {}
+        : { [ROUTER_VARIABLES.gpuEndpoint]: gpuEndpoint.endpointName, ...this.signatureVariable() }),
       ...(gpuQueue === undefined
         ? {}
         : {
@@ -285,6 +289,13 @@ export class InferenceRouter extends Construct implements IGrantable, IConnectab
           }),
       ...(Object.keys(policy).length === 0 ? {} : { [ROUTER_VARIABLES.policy]: JSON.stringify(policy) }),
     };
+  }
+
+  /** For requests of TensorFlow Serving, which a GPU answers only translated. */
+  private signatureVariable(): Record<string, string> {
+    const signature = JSON.stringify(this.inferenceFunction.modelLayer.signature);
+    const fits = signature !== undefined && signature.length <= MAX_SIGNATURE_CHARACTERS;
+    return fits ? { [ROUTER_VARIABLES.modelSignature]: signature } : {};
   }
 
   private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {

@@ -210,6 +210,7 @@ describe('in moto', () => {
     const { endpointName } = GpuEndpoint.realTime(stack, 'Gpu', {
       model,
       vpc,
+      instanceType: 'ml.g4dn.xlarge',
       securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Group', 'sg-1')],
       scaling: { minInstances: 2, metric: 'invocations' },
       shadow: { model, share: 0.5, instances: 2 },

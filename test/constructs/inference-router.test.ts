@@ -83,11 +83,13 @@ describe('a router', () => {
 
   test('knows what stands behind it by what it may invoke there', () => {
     const { stack, router } = routerWith({}, { queue: true });
+    expect(router.inferenceFunction.modelLayer.signature?.inputs).not.toHaveLength(0);
     expect(functionOf(stack).Environment.Variables).toEqual({
       CDK_ONNX_PREDICT_FUNCTION: { Ref: expect.stringMatching(/^FacesAlias/) },
       CDK_ONNX_MODEL: 'faces',
       CDK_ONNX_MODEL_VERSION: '1',
       CDK_ONNX_GPU_ENDPOINT: router.gpuEndpoint?.endpointName,
+      CDK_ONNX_MODEL_SIGNATURE: JSON.stringify(router.inferenceFunction.modelLayer.signature),
       CDK_ONNX_GPU_QUEUE_ENDPOINT: router.gpuQueue?.endpointName,
       CDK_ONNX_GPU_QUEUE_BUCKET: { Ref: expect.stringMatching(/^QueueBucket/) },
       CDK_ONNX_JOB_SECRET: { Ref: 'AWS::StackId' },
