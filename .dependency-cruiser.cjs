@@ -75,7 +75,7 @@ const rooms = {
   'lib/constructs': ['lib/errors', 'lib/artifact', 'lib/cost'],
   'lib/local': ['lib/errors', 'lib/artifact', 'lib/protocol'],
   'lib/cli': ['lib/errors', 'lib/artifact', 'lib/compiler', 'lib/cost', 'lib/local', 'lib/protocol'],
-  'lib/index': ['lib/errors', 'lib/artifact', 'lib/constructs'],
+  'lib/index': ['lib/errors', 'lib/artifact', 'lib/constructs', 'lib/cost/prices'],
   functions: [
     'lib/errors',
     'lib/artifact/manifest',

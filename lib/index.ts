@@ -1,6 +1,14 @@
 /** What infrastructure code imports. */
 
-export { LOG_LEVELS, type LogLevel, ROUTER_METRICS, type RouterMetric } from './artifact/function-metrics.js';
+export type { Redaction, Redactions } from './artifact/capture.js';
+export {
+  type FunctionMetric,
+  LOG_LEVELS,
+  type LogLevel,
+  ROUTER_METRICS,
+  type RouterMetric,
+} from './artifact/function-metrics.js';
+export type { InputProfile, InputStatistic, ProfiledStatistic } from './artifact/input-profile.js';
 export type {
   ArtifactFile,
   DataType,
@@ -37,6 +45,7 @@ export type {
 } from './artifact/task.js';
 export type { TritonRelease } from './artifact/triton.js';
 export * from './constructs/index.js';
+export type { PerArchitecture, Prices } from './cost/prices.js';
 export {
   ArtifactError,
   CdkOnnxError,

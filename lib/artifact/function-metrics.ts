@@ -31,6 +31,7 @@ export const FUNCTION_METRICS = {
   CaptureFailures: 'Count',
 } as const;
 
+/** The name of a metric that functions write. */
 export type FunctionMetric = keyof typeof FUNCTION_METRICS;
 
 /** What a router writes beside what its functions do; same form, other names, because both have the model as their dimension. */

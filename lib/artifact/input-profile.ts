@@ -19,7 +19,9 @@ export type InputStatistic = 'value' | 'mean' | 'deviation';
 
 /** How one statistic of one input was distributed. */
 export interface ProfiledStatistic {
+  /** The name of the model's input. */
   readonly input: string;
+  /** What of it is watched. */
   readonly statistic: InputStatistic;
   /** Where bins meet, ascending; a bin holds its lower edge, the first and the last are open. */
   readonly edges: readonly number[];
@@ -29,7 +31,9 @@ export interface ProfiledStatistic {
 
 /** `input-profile.json`. */
 export interface InputProfile {
+  /** Of the file. */
   readonly schemaVersion: typeof INPUT_PROFILE_VERSION;
+  /** One or more of each input that is watched. */
   readonly statistics: readonly ProfiledStatistic[];
 }
 

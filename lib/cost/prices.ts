@@ -13,18 +13,23 @@ export interface Prices {
   readonly date: string;
   /** Where they hold. */
   readonly region: string;
+  /** Of Lambda. */
   readonly lambda: {
+    /** An invocation. */
     readonly perRequest: number;
     /** Of memory that a function has while it runs, its init phase included. 1 GB is 1,024 MB. */
     readonly perGigabyteSecond: PerArchitecture;
     /** Of environments that are kept ready: all the time, and in addition while they run. */
     readonly provisioned: {
+      /** As long as they are there. */
       readonly perGigabyteSecond: PerArchitecture;
+      /** While they run. */
       readonly runningPerGigabyteSecond: PerArchitecture;
     };
   };
   /** A request to API Gateway; of an HTTP API one of up to 512 kB. */
   readonly api: { readonly perRequest: Readonly<Record<ApiType, number>> };
+  /** Of requests to S3. */
   readonly s3: {
     /** PUT, COPY, POST, LIST. */
     readonly perWrite: number;
