@@ -2,6 +2,7 @@
 
 export type { Redaction, Redactions } from './artifact/capture.js';
 export {
+  FUNCTION_METRICS,
   type FunctionMetric,
   LOG_LEVELS,
   type LogLevel,

@@ -2,10 +2,9 @@
  * What AWS asks for, in US dollars, on demand, without taxes, discounts for volume, savings plans and free tiers. Regions differ:
  * where another one counts, give its prices (`cdk-onnx cost --prices`, the context `cdk-onnx:prices`).
  */
-import type { Architecture } from '../artifact/manifest.js';
 
 /** A price for each of Lambda's processors. */
-export type PerArchitecture = Readonly<Record<Architecture, number>>;
+export type PerArchitecture = Readonly<Record<'arm64' | 'x86_64', number>>;
 
 /** Prices in US dollars, and where and when they held. */
 export interface Prices {
@@ -28,7 +27,7 @@ export interface Prices {
     };
   };
   /** A request to API Gateway; of an HTTP API one of up to 512 kB. */
-  readonly api: { readonly perRequest: Readonly<Record<ApiType, number>> };
+  readonly api: { readonly perRequest: Readonly<Record<'http' | 'rest', number>> };
   /** Of requests to S3. */
   readonly s3: {
     /** PUT, COPY, POST, LIST. */
