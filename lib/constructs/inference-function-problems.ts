@@ -2,6 +2,7 @@ import { type Duration, SizeRoundingBehavior, Token } from 'aws-cdk-lib/core';
 import { EPHEMERAL_STORAGE_MIB, MEMORY_MIB } from '../artifact/size-plan.js';
 import { logGroupProblems } from './encrypted-log-group.js';
 import { environmentProblems } from './environment-problems.js';
+import { deploymentProblems } from './inference-deployment-problems.js';
 import type { InferenceFunctionOptions } from './inference-function-options.js';
 import type { OnnxRuntimeLayer } from './onnx-runtime-layer.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
@@ -31,6 +32,7 @@ export function functionProblems(
       RESERVED_CONCURRENCY,
     ),
     ...provisionedConcurrencyProblems(props.provisionedConcurrency, { reservedConcurrentExecutions }),
+    ...deploymentProblems(props.deployment, props),
     ...checkWholeNumber('KEEP_VERSIONS_INVALID', 'keepVersions', props.keepVersions, KEEP_VERSIONS),
     ...functionLogProblems(props),
     ...architectureProblems(props),
