@@ -21,7 +21,14 @@ import {
 import { CFN_LINT, lintTemplates } from '../support/cfn-lint.js';
 import { beyondLimits } from '../support/deployment-limits.js';
 import { writeGpuArtifactFolder } from '../support/gpu-artifact.js';
-import { findingsOf, nameRows, pairwise, propertiesOf, type Statement } from '../support/option-combinations.js';
+import {
+  findingsOf,
+  holdingEveryAlternative,
+  nameRows,
+  pairwise,
+  propertiesOf,
+  type Statement,
+} from '../support/option-combinations.js';
 import { requirePython } from '../support/python.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-router-combinations-'));
@@ -121,16 +128,6 @@ const build = (row: readonly number[]) => {
     gpu,
   } as InferenceEndpointProps);
   return { app, stack, endpoint, gpu, options };
-};
-
-/** Fewer rows, with each alternative at least once: what cfn-lint looks at are single resources. */
-const holdingEveryAlternative = (table: readonly (readonly number[])[]) => {
-  const seen = new Set<string>();
-  return table.filter((row) => {
-    const fresh = row.map((choice, group) => `${group}.${choice}`).filter((name) => !seen.has(name));
-    for (const name of fresh) seen.add(name);
-    return fresh.length > 0;
-  });
 };
 
 /** Of the router's role: its own, and those of policies that it is in. */
