@@ -39,14 +39,18 @@ export function scaleThatDecidesHalves({ x, constant, stored, output, sign }: Co
   const numbers = stored.numbers();
   const [first] = numbers;
   const isOne = first !== undefined && numbers.every((number) => number === first);
-  const fits = [x, constant, output].every((each) => isEightBit(each) && each.quantization.scales.length === 1);
+  const fits = [x, constant, output].every((each) => {
+    const { scales } = each.quantization;
+    return isEightBit(each) && scales.length === 1 && scales[0] !== 0;
+  });
   if (!isOne || !fits) return scale;
   const offset = first - (constant.quantization.zeroPoints[0] ?? 0);
   const [least, most] = storedRange(x);
   const range = Array.from({ length: most - least + 1 }, (_, index) => least + index);
   const expected = range.map((number) => addedByKernel(number, first, { x, constant, output, sign }));
   const part = (PART_OF_A_STEP * (output.quantization.scales[0] ?? 1)) / Math.abs(offset);
-  const candidates = offset === 0 ? [scale] : [scale, scale + part, scale - part];
+  // A constant of less than a part of a step decides nothing.
+  const candidates = offset === 0 || part >= scale ? [scale] : [scale, scale + part, scale - part];
   const misses = candidates.map(
     (candidate) =>
       range.filter((number, index) => addedAsReal(number, sign * offset * candidate, { x, output }) !== expected[index])
