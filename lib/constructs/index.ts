@@ -81,6 +81,7 @@ export { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 export { RequestCapture } from './request-capture.js';
 export type { RequestCaptureOptions } from './request-capture-options.js';
 export type { RestOnlyOptions } from './rest-api-options.js';
+export { ServedFunction } from './served-function.js';
 export type { TelemetryOptions } from './telemetry.js';
 export type { UsagePlanOptions, UsageQuota } from './usage-plans.js';
 export { type NamedLayer, type RetainedFunction, VersionRetention } from './version-retention.js';

@@ -1,6 +1,5 @@
-import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
-import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
-import type { Grant, IGrantable, Role } from 'aws-cdk-lib/aws-iam';
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Role } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   type CfnFunction,
@@ -12,7 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
-import { Construct } from 'constructs';
+import type { Construct } from 'constructs';
 import type { FunctionMetric } from '../artifact/function-metrics.js';
 import { DRIFT_SHARE_VARIABLE, type ProfiledStatistic } from '../artifact/input-profile.js';
 import type { SizePlan } from '../artifact/size-plan.js';
@@ -40,6 +39,7 @@ import {
   scaleProvisionedConcurrency,
 } from './provisioned-concurrency.js';
 import { createCapture, type RequestCapture } from './request-capture.js';
+import { ServedFunction } from './served-function.js';
 import { functionMetric, inputBinMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
 import { VersionRetention } from './version-retention.js';
 
@@ -61,7 +61,7 @@ export interface InferenceFunctionProps extends InferenceFunctionOptions {
  *
  * @throws SynthesisError with every fault of the properties, or because the model does not fit
  */
-export class InferenceFunction extends Construct implements IGrantable, IConnectable, InferenceTarget {
+export class InferenceFunction extends ServedFunction implements InferenceTarget {
   /** The function itself. */
   readonly function: LambdaFunction;
   /** `live`: what callers invoke. */
@@ -232,72 +232,6 @@ export class InferenceFunction extends Construct implements IGrantable, IConnect
   /** That whose answers callers get: its own. */
   get functions(): readonly [LambdaFunction] {
     return [this.function];
-  }
-
-  /** The function's role, to grant it further permissions. */
-  get grantPrincipal(): Role {
-    return this.role;
-  }
-
-  /**
-   * The function's security groups.
-   *
-   * @throws SynthesisError `VPC_MISSING`
-   */
-  get connections(): Connections {
-    if (!this.function.isBoundToVpc) {
-      throw new SynthesisError({
-        code: 'VPC_MISSING',
-        message: `${this.node.path} is in no VPC, so it has no connections.`,
-        advice: 'Give the function a vpc.',
-      });
-    }
-    return this.function.connections;
-  }
-
-  /** Lets someone invoke the alias `live` directly, past the API. */
-  grantInvoke(grantee: IGrantable): Grant {
-    return this.alias.grantInvoke(grantee);
-  }
-
-  /** A metric of the alias `live` by its name in the namespace AWS/Lambda. */
-  metric(metricName: string, options?: MetricOptions): Metric {
-    return this.alias.metric(metricName, options);
-  }
-
-  /** How often the alias was invoked: a sum. */
-  metricInvocations(options?: MetricOptions): Metric {
-    return this.alias.metricInvocations(options);
-  }
-
-  /** How many invocations failed: a sum. */
-  metricErrors(options?: MetricOptions): Metric {
-    return this.alias.metricErrors(options);
-  }
-
-  /** How long invocations took, in milliseconds: an average. */
-  metricDuration(options?: MetricOptions): Metric {
-    return this.alias.metricDuration(options);
-  }
-
-  /** How many invocations were refused for lack of concurrency: a sum. */
-  metricThrottles(options?: MetricOptions): Metric {
-    return this.alias.metricThrottles(options);
-  }
-
-  /** How many invocations ran at once: a maximum. */
-  metricConcurrentExecutions(options?: MetricOptions): Metric {
-    return this.alias.metric('ConcurrentExecutions', { statistic: Stats.MAXIMUM, ...options });
-  }
-
-  /** How many invocations found no provisioned concurrency left, so that they may have started cold: a sum. */
-  metricProvisionedConcurrencySpillover(options?: MetricOptions): Metric {
-    return this.alias.metric('ProvisionedConcurrencySpilloverInvocations', { statistic: Stats.SUM, ...options });
-  }
-
-  /** Which share of the provisioned concurrency was in use, 0 to 1: a maximum. */
-  metricProvisionedConcurrencyUtilization(options?: MetricOptions): Metric {
-    return this.alias.metric('ProvisionedConcurrencyUtilization', { statistic: Stats.MAXIMUM, ...options });
   }
 
   /**

@@ -1,6 +1,5 @@
-import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
-import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2';
-import type { Grant, IGrantable, Role } from 'aws-cdk-lib/aws-iam';
+import type { Metric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch';
+import type { Role } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   type CfnFunction,
@@ -11,7 +10,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
-import { Construct } from 'constructs';
+import type { Construct } from 'constructs';
 import type { RouterMetric } from '../artifact/function-metrics.js';
 import { completePolicy, type RouterPolicy } from '../artifact/router-policy.js';
 import type { Task } from '../artifact/task.js';
@@ -32,6 +31,7 @@ import { throwProblems } from './problems.js';
 import { type ProvisionedConcurrencyScaling, scaleProvisionedConcurrency } from './provisioned-concurrency.js';
 import type { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 import { announceConcurrency, reservedOf, routerConcurrency } from './router-concurrency.js';
+import { ServedFunction } from './served-function.js';
 import { functionMetric, type TelemetryOptions, telemetryVariables } from './telemetry.js';
 import { VersionRetention } from './version-retention.js';
 
@@ -50,7 +50,7 @@ export const API_OVER_POLICY_MS = 1_000;
  *
  * @throws SynthesisError with every fault of the properties
  */
-export class InferenceRouter extends Construct implements IGrantable, IConnectable, InferenceTarget {
+export class InferenceRouter extends ServedFunction implements InferenceTarget {
   /** The function itself. */
   readonly function: LambdaFunction;
   /** `live`: what callers invoke. */
@@ -174,60 +174,6 @@ export class InferenceRouter extends Construct implements IGrantable, IConnectab
       message: `${this.node.path} has to see an answer whole before it can be sure of it, and its API streams answers.`,
       advice: 'Leave streaming out, or give the API the InferenceFunction without a router.',
     });
-  }
-
-  /** The router's role, to grant it further permissions. */
-  get grantPrincipal(): Role {
-    return this.role;
-  }
-
-  /**
-   * The router's security groups.
-   *
-   * @throws SynthesisError `VPC_MISSING`
-   */
-  get connections(): Connections {
-    if (this.function.isBoundToVpc) return this.function.connections;
-    throw new SynthesisError({
-      code: 'VPC_MISSING',
-      message: `${this.node.path} is in no VPC, so it has no connections.`,
-      advice: 'Give the router a vpc.',
-    });
-  }
-
-  /** Lets someone invoke the alias `live` directly, past the API. */
-  grantInvoke(grantee: IGrantable): Grant {
-    return this.alias.grantInvoke(grantee);
-  }
-
-  /** A metric of the alias `live` by its name in the namespace AWS/Lambda. */
-  metric(metricName: string, options?: MetricOptions): Metric {
-    return this.alias.metric(metricName, options);
-  }
-
-  /** How often the alias was invoked: a sum. */
-  metricInvocations(options?: MetricOptions): Metric {
-    return this.alias.metricInvocations(options);
-  }
-
-  /** How many invocations failed: a sum. */
-  metricErrors(options?: MetricOptions): Metric {
-    return this.alias.metricErrors(options);
-  }
-
-  /** How long invocations took, in milliseconds: an average. */
-  metricDuration(options?: MetricOptions): Metric {
-    return this.alias.metricDuration(options);
-  }
-
-  /** How many invocations were refused for lack of concurrency, each of them a 500 for its caller: a sum. */
-  metricThrottles(options?: MetricOptions): Metric {
-    return this.alias.metricThrottles(options);
-  }
-
-  /** How many invocations ran at once: a maximum. */
-  metricConcurrentExecutions(options?: MetricOptions): Metric {
-    return this.alias.metric('ConcurrentExecutions', { statistic: Stats.MAXIMUM, ...options });
   }
 
   /**
