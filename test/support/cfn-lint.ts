@@ -1,6 +1,9 @@
 /** cfn-lint from PyPI: CloudFormation's own schemas and rules over templates. */
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { Template } from 'aws-cdk-lib/assertions';
+import type { Stack } from 'aws-cdk-lib/core';
 
 export const CFN_LINT = ['cfn-lint==1.58.0'];
 
@@ -38,4 +41,15 @@ export function lintTemplates(python: string, files: readonly string[]): readonl
     ({ Rule, Message, Filename, Location }) =>
       `${basename(Filename)} ${Rule.Id} ${(Location.Path ?? []).join('/')}: ${Message}`,
   );
+}
+
+/** As `lintTemplates`, for the templates of stacks, which are written into a new folder. */
+export function lintStacks(python: string, stacks: readonly Stack[], folder: string): readonly string[] {
+  mkdirSync(folder, { recursive: true });
+  const files = stacks.map((stack, index) => {
+    const file = join(folder, `${index}.json`);
+    writeFileSync(file, JSON.stringify(Template.fromStack(stack).toJSON()));
+    return file;
+  });
+  return lintTemplates(python, files);
 }
