@@ -28,7 +28,11 @@ import { createRouterRole } from './inference-router-role.js';
 import type { InferenceTarget, ResponseMode } from './inference-target.js';
 import { routerAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
-import { type ProvisionedConcurrencyScaling, scaleProvisionedConcurrency } from './provisioned-concurrency.js';
+import {
+  type ProvisionedConcurrency,
+  type ProvisionedConcurrencyScaling,
+  scaleProvisionedConcurrency,
+} from './provisioned-concurrency.js';
 import type { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 import { announceConcurrency, reservedOf, routerConcurrency } from './router-concurrency.js';
 import { ServedFunction } from './served-function.js';
@@ -67,6 +71,8 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
   readonly gpuQueue: AsynchronousGpuEndpoint | undefined;
   /** The whole of it, defaults included. */
   readonly policy: RouterPolicy;
+  /** Environments that are started ahead of requests; undefined where there are none. */
+  readonly provisionedConcurrency: ProvisionedConcurrency | undefined;
   /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
@@ -113,6 +119,7 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
 
     const { provisionedConcurrency = inferenceFunction.provisionedConcurrency, reserveConcurrency = true } = props;
     const provisioned = provisionedConcurrency === false ? undefined : provisionedConcurrency;
+    this.provisionedConcurrency = provisioned;
     const predict = reservedOf(inferenceFunction.function);
     const reserved =
       props.reservedConcurrentExecutions ?? (reserveConcurrency ? routerConcurrency(predict, provisioned) : undefined);

@@ -18,12 +18,13 @@ import {
   type InferenceMonitoringOptions,
   Model,
   type MonitoredModel,
+  type ProvisionedConcurrency,
 } from '../../lib/constructs/index.js';
 import { PRICES } from '../../lib/cost/prices.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
 import { writeGpuArtifactFolder } from '../support/gpu-artifact.js';
 import { evaluateMetricMath, idsOf } from '../support/metric-math.js';
-import { alarmsOf, dashboardOf, keepReady, routerIn, type Widget } from '../support/monitored-models.js';
+import { alarmsOf, dashboardOf, routerIn, type Widget } from '../support/monitored-models.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-monitoring-'));
 const outdir = join(folder, 'cdk.out');
@@ -42,14 +43,18 @@ interface Parts {
   readonly router?: boolean;
   readonly gpu?: boolean;
   readonly gpuQueue?: boolean;
-  readonly ready?: number;
+  readonly ready?: ProvisionedConcurrency;
   readonly options?: InferenceFunctionOptions;
 }
 /** A function and what stands beside it, watched. */
 const watched = (parts: Parts = {}, options: InferenceMonitoringOptions = {}) => {
   const stack = new Stack(new App({ outdir }), 'Vision', { env: ENV });
-  const predict = new InferenceFunction(stack, 'Faces', { model: faces, memorySize: 1769, ...parts.options });
-  if (parts.ready !== undefined) keepReady(predict.alias, parts.ready);
+  const predict = new InferenceFunction(stack, 'Faces', {
+    model: faces,
+    memorySize: 1769,
+    ...(parts.ready === undefined ? {} : { provisionedConcurrency: parts.ready }),
+    ...parts.options,
+  });
   const model: MonitoredModel = {
     function: predict,
     ...(parts.router ? { router: routerIn(stack) } : {}),
@@ -61,7 +66,7 @@ const watched = (parts: Parts = {}, options: InferenceMonitoringOptions = {}) =>
   const monitoring = new InferenceMonitoring(stack, 'Monitoring', { models: [model], ...options });
   return { stack, monitoring, template: Template.fromStack(stack) };
 };
-const EVERYTHING: Parts = { router: true, gpu: true, gpuQueue: true, ready: 2 };
+const EVERYTHING: Parts = { router: true, gpu: true, gpuQueue: true, ready: { min: 2 } };
 const widgetCalled = (widgets: readonly Widget[], title: string) => {
   const widget = widgets.find((each) => each.title === title);
   if (widget === undefined)
@@ -88,7 +93,8 @@ const refusal = (make: () => unknown) => {
 describe.each<[string, Parts]>([
   ['a function alone', {}],
   ['a function without metrics of its own', { options: { publishMetrics: false } }],
-  ['a function with provisioned concurrency', { ready: 2 }],
+  ['a function with provisioned concurrency', { ready: { min: 2 } }],
+  ['a function with provisioned concurrency that is scaled', { ready: { min: 1, max: 9 } }],
   ['a router', { router: true }],
   ['a router without metrics of its own', { router: true, options: { publishMetrics: false } }],
   ['a router and a GPU', { router: true, gpu: true }],
@@ -220,8 +226,11 @@ describe('cost per million', () => {
     expect(value).toBeCloseTo(1e6 * (lambda.perRequest + GIGABYTES * lambda.perGigabyteSecond.x86_64), 6);
   });
 
-  test('has environments that are kept ready, and their own price while they run', () => {
-    const { expression, names, note } = cost({ ready: 3 });
+  test.each<[string, ProvisionedConcurrency]>([
+    ['kept ready', { min: 3 }],
+    ['kept ready and scaled', { min: 3, max: 9 }],
+  ])('has environments that are %s, and their own price while they run', (_, ready) => {
+    const { expression, names, note } = cost({ ready });
     expect(names.predictProvisioned).toBe('ProvisionedConcurrencyInvocations');
     const value = evaluateMetricMath(
       expression,
@@ -230,8 +239,8 @@ describe('cost per million', () => {
     );
     const onDemand = 0.75 * 60 * GIGABYTES * lambda.perGigabyteSecond.arm64;
     const provisioned = 0.25 * 60 * GIGABYTES * lambda.provisioned.runningPerGigabyteSecond.arm64;
-    const ready = 3 * 300 * GIGABYTES * lambda.provisioned.perGigabyteSecond.arm64;
-    expect(value).toBeCloseTo((1e6 / 400) * (400 * lambda.perRequest + onDemand + provisioned + ready), 5);
+    const waiting = 3 * 300 * GIGABYTES * lambda.provisioned.perGigabyteSecond.arm64;
+    expect(value).toBeCloseTo((1e6 / 400) * (400 * lambda.perRequest + onDemand + provisioned + waiting), 5);
     expect(note).toContain('provisioned concurrency as deployed');
   });
 
@@ -274,7 +283,8 @@ describe('alarms', () => {
   test.each<[Parts, readonly string[]]>([
     [{}, ['ErrorRate', 'LatencyP99', 'Throttles']],
     [{ options: { publishMetrics: false } }, ['ErrorRate', 'LatencyP99', 'Throttles']],
-    [{ ready: 1 }, ['ErrorRate', 'LatencyP99', 'Throttles', 'Spillover']],
+    [{ ready: { min: 1 } }, ['ErrorRate', 'LatencyP99', 'Throttles', 'Spillover']],
+    [{ ready: { min: 1, max: 9 } }, ['ErrorRate', 'LatencyP99', 'Throttles', 'Spillover']],
     [{ router: true }, ['ErrorRate', 'LatencyP99', 'Throttles', 'CircuitOpen']],
     [{ router: true, gpu: true }, ['ErrorRate', 'LatencyP99', 'Throttles', 'CircuitOpen', 'GpuErrors']],
     [{ gpuQueue: true }, ['ErrorRate', 'LatencyP99', 'Throttles', 'GpuQueueErrors']],
