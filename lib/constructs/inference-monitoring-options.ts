@@ -20,6 +20,11 @@ export interface MonitoredRouter {
    * @default - none
    */
   readonly provisionedConcurrency?: ProvisionedConcurrency | undefined;
+  /**
+   * Whether the router writes metrics.
+   * @default - if the function does
+   */
+  readonly publishesMetrics?: boolean;
   /** A metric that the router itself writes. */
   metricRouter(metricName: RouterMetric, options?: MetricOptions): Metric;
 }

@@ -77,6 +77,8 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
   readonly versionRetention: VersionRetention | undefined;
+  /** Whether its lines are metrics, so that there are more than those of AWS/Lambda. */
+  readonly publishesMetrics: boolean;
   /** Its routes have this name. */
   readonly modelName: string;
   /** The integer version that clients may ask for. */
@@ -97,6 +99,7 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     this.modelVersion = inferenceFunction.modelVersion;
     this.taskType = inferenceFunction.taskType;
     this.telemetry = props;
+    this.publishesMetrics = props.publishMetrics !== false;
     const given = { ...(gpuQueue === undefined ? {} : { onGpuUnavailable: 'queue' as const }), ...props.policy };
     this.policy = completePolicy(given).policy;
     // The router reads the result of an invocation.

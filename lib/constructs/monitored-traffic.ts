@@ -23,7 +23,7 @@ export class MonitoredTraffic {
   ) {
     this.name = model.function.modelName;
     this.hasOwnMetrics = model.function.publishesMetrics;
-    this.hasRouterMetrics = model.router !== undefined && this.hasOwnMetrics;
+    this.hasRouterMetrics = model.router !== undefined && (model.router.publishesMetrics ?? this.hasOwnMetrics);
   }
 
   /** A metric of the function in the namespace AWS/Lambda. */
@@ -51,7 +51,8 @@ export class MonitoredTraffic {
   /** Answers of 500 and more that were written down; Lambda counts what ends without an answer: timeouts, crashes, no memory. */
   serverErrors(): Metric | undefined {
     if (this.hasRouterMetrics) return this.router('RouterErrors');
-    return this.hasOwnMetrics ? this.own('ServerErrors') : undefined;
+    // What a function behind a router fails at, callers may have from the GPU.
+    return this.hasOwnMetrics && this.model.router === undefined ? this.own('ServerErrors') : undefined;
   }
 
   /** Of the GPU that answers at once. */

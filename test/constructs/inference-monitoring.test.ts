@@ -423,6 +423,23 @@ describe('an endpoint', () => {
     expect(titles).toEqual(expect.arrayContaining(['Answered by', 'GPU: requests']));
   });
 
+  test.each<[string, InferenceFunctionOptions, boolean]>([
+    ['without metrics', { publishMetrics: true }, false],
+    ['with metrics, before a function without', { publishMetrics: false }, true],
+  ])('with a router %s is watched by those that there are', (_, options, isPublished) => {
+    const stack = new Stack(new App({ outdir }), 'Vision', { env: ENV });
+    const endpoint = new InferenceEndpoint(stack, 'Vision', {
+      models: [onGpu],
+      gpu: { router: { publishMetrics: isPublished } },
+      ...options,
+    });
+    const monitoring = new InferenceMonitoring(stack, 'Monitoring', { endpoint });
+    expect(monitoring.alarms.has('faces/CircuitOpen')).toBe(isPublished);
+    const errors = shownExpression(widgetCalled(dashboardOf(Template.fromStack(stack)), 'Errors'));
+    // What the function answers with 500 and more the router has not answered with.
+    expect(errors.names.answered).toBe(isPublished ? 'RouterErrors' : undefined);
+  });
+
   test('that gets a model afterwards is refused at synth', () => {
     const app = new App({ outdir });
     const stack = new Stack(app, 'Vision', { env: ENV });
