@@ -342,6 +342,19 @@ describe('alarms', () => {
     expect(evaluateMetricMath(watchedExpression, { broken: 1, answered: 2, requests: 20 })).toBe(15);
   });
 
+  test('of a queue go off where jobs only expire, because no instance ever came', () => {
+    const alarm = Object.values(alarmsOf(watched({ gpuQueue: true }).template)).find(({ AlarmDescription }) =>
+      String(AlarmDescription).includes('in the queue'),
+    );
+    const expression = alarm?.Metrics?.find(({ Expression }) => Expression !== undefined)?.Expression ?? '';
+    const value = (processed: number | undefined, failed: number | undefined, expired: number | undefined) =>
+      evaluateMetricMath(expression, { requests: processed, failed, expired });
+    expect(value(undefined, undefined, undefined)).toBe(0);
+    expect(value(undefined, undefined, 20)).toBe(100);
+    expect(value(30, 1, 10)).toBe(27.5);
+    expect(value(10, 1, 9)).toBe(0);
+  });
+
   test('are changed and left out one by one', () => {
     const { template, monitoring } = watched(EVERYTHING, {
       alarms: {
