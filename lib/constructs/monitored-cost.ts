@@ -95,7 +95,7 @@ function lambdaTerms(
   return [
     perRequest,
     {
-      expression: `FILL(${id}Time, 0) * (${decimal(perMillisecond)} - ${decimal(perMillisecond - running)} * FILL(${id}Provisioned, 0) / ${id}Requests)`,
+      expression: `FILL(${id}Time, 0) * (${decimal(perMillisecond)} - ${decimal(perMillisecond - running)} * FILL(${id}Provisioned, 0) / FILL(${id}Requests, 1))`,
       metrics: { ...metrics, [`${id}Provisioned`]: metric('ProvisionedConcurrencyInvocations') },
     },
     { expression: `PERIOD(${id}Requests) * ${decimal(ready)}`, metrics },

@@ -267,6 +267,23 @@ describe('cost per million', () => {
     expect(evaluateMetricMath(expression, values)).toBeCloseTo((1e6 / 100) * expected, 5);
   });
 
+  test('is there where everything runs on the GPU', () => {
+    const { expression } = cost({ router: true, gpu: true, ready: { min: 1 } });
+    const values = {
+      predictRequests: undefined,
+      predictTime: undefined,
+      predictProvisioned: undefined,
+      routerRequests: 100,
+      routerTime: 0,
+      minutes0: 5,
+    };
+    const expected =
+      100 * lambda.perRequest +
+      300 * GIGABYTES * lambda.provisioned.perGigabyteSecond.arm64 +
+      (5 / 60) * (sageMaker.perInstanceHour['ml.g5.xlarge'] ?? Number.NaN);
+    expect(evaluateMetricMath(expression, values)).toBeCloseTo((1e6 / 100) * expected, 5);
+  });
+
   test('says when and where its prices held, and what has none', () => {
     const prices = { ...PRICES, date: '2030-01', region: 'mars-1', sageMaker: { perInstanceHour: {} } };
     const { expression, note } = cost({ router: true, gpu: true }, { prices });
