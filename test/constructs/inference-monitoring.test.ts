@@ -490,8 +490,13 @@ describe('properties are refused', () => {
     ['ALARM_INVALID', 'period is 172800 s', { alarms: { throttles: { period: Duration.days(2) } } }],
     [
       'ALARM_INVALID',
-      'looks at 25 hours',
-      { alarms: { throttles: { period: Duration.hours(1), evaluationPeriods: 25 } } },
+      'looks at 169 hours',
+      { alarms: { throttles: { period: Duration.hours(1), evaluationPeriods: 169 } } },
+    ],
+    [
+      'ALARM_INVALID',
+      'looks at 24.5 hours',
+      { alarms: { throttles: { period: Duration.minutes(30), evaluationPeriods: 49 } } },
     ],
     ['ALARM_INVALID', 'evaluationPeriods is 0', { alarms: { throttles: { evaluationPeriods: 0 } } }],
     ['ALARM_INVALID', '3 bad values of 2', { alarms: { throttles: { evaluationPeriods: 2, datapointsToAlarm: 3 } } }],
@@ -540,6 +545,18 @@ describe('properties are refused', () => {
     const error = refusal(() => new InferenceMonitoring(stack, 'Monitoring', { models }));
     expect(error.code).toBe('DASHBOARD_TOO_LARGE');
     new InferenceMonitoring(stack, 'Alarms', { models, dashboard: false });
+  });
+
+  test('but not a week of hours, nor defaults over a day', () => {
+    watched(
+      {},
+      {
+        alarms: {
+          errorRate: { period: Duration.hours(1), evaluationPeriods: 168 },
+          throttles: { period: Duration.days(1) },
+        },
+      },
+    );
   });
 
   test('but not tokens', () => {
