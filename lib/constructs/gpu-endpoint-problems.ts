@@ -73,6 +73,8 @@ export function realTimeProblems(stack: Stack, props: RealTimeGpuEndpointProps):
             unit: 'instances',
           }),
           ...shareProblems('shadow.share', shadow.share),
+          // Its weight is its share of the other's.
+          ...(shadow.share === undefined ? [] : tokenProblems('weight', weight)),
         ]),
     ...(dataCapture === undefined
       ? []
@@ -258,8 +260,17 @@ function variantNameProblems({ variants = [], shadow }: RealTimeGpuEndpointProps
   });
 }
 
+/** Of what is calculated with. */
+function tokenProblems(name: string, value: number | undefined): Problem[] {
+  if (value === undefined || !Token.isUnresolved(value)) return [];
+  return [
+    { code: 'SHARE_INVALID', message: `${name} is known to the deployment alone.`, advice: 'Give a number at synth.' },
+  ];
+}
+
 function shareProblems(name: string, share: number | undefined): Problem[] {
-  if (share === undefined || Token.isUnresolved(share) || (share > 0 && share <= 1)) return [];
+  if (share === undefined || Token.isUnresolved(share)) return tokenProblems(name, share);
+  if (share > 0 && share <= 1) return [];
   return [{ code: 'SHARE_INVALID', message: `${name} is ${share}.`, advice: 'Give a share above 0 and up to 1.' }];
 }
 
