@@ -1,5 +1,6 @@
 import type { Template } from 'aws-cdk-lib/assertions';
 import { type IRepository, Repository } from 'aws-cdk-lib/aws-ecr';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import { Duration, Token } from 'aws-cdk-lib/core';
 import { FactName, RegionInfo } from 'aws-cdk-lib/region-info';
@@ -119,6 +120,17 @@ describe('refused is', () => {
     ['SCALING_TARGET_INVALID', 'no backlog', { scaling: { backlogPerInstance: -1 } }],
   ])('with a queue, %s: %s', (code, _, props) => {
     expect(refusalOf(() => asynchronous(props))).toMatchObject({ name: 'SynthesisError', code });
+  });
+
+  test('a key for results beside a bucket with another one, by which requests are encrypted', () => {
+    const make = (isOther: boolean) => {
+      const stack = stackOf();
+      const encryptionKey = new Key(stack, 'First');
+      const bucket = new Bucket(stack, 'Own', { encryptionKey }) as IBucket;
+      return asynchronous({ bucket, encryption: isOther ? new Key(stack, 'Second') : encryptionKey }, stack);
+    };
+    expect(refusalOf(() => make(true)).code).toBe('ENCRYPTION_TWICE');
+    make(false);
   });
 
   test('several variants beside a shadow, names that are taken or none, and prefixes, all at once', () => {
