@@ -38,7 +38,7 @@ export async function answerTask(
   const prepared = await pipeline.prepare(readTaskBody(request, pipeline.accepts), mediaType(request));
   try {
     const outputs = await runPrepared(prepared, async (feeds) => {
-      const answer = await askForTensors(ask, taskInputs(feeds), signature);
+      const answer = await askForTensors(ask, { id: request.requestId, inputs: taskInputs(feeds) }, signature);
       if (answer.kind === 'none') throw new Unanswered(answer.outcome);
       return taskOutputs(answer.tensors);
     });

@@ -18,7 +18,7 @@ export async function answerRows(
   const { content, isBase64 } = request.body;
   const text = isBase64 ? decodeText(Buffer.from(content, 'base64'), false) : content;
   const { form, inputs } = decodePredictRequest(text, signature);
-  const answer = await askForTensors(ask, inputs, signature);
+  const answer = await askForTensors(ask, { id: request.requestId, inputs }, signature);
   if (answer.kind === 'none') return answer.outcome;
   const response = jsonResponse(200, encodePredictResponse(form, answer.tensors));
   return { kind: 'answer', answer: { kind: 'response', response } };

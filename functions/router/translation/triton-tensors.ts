@@ -18,13 +18,19 @@ export type TritonAnswer =
 /** What is no answer of the model's, though it came as one. */
 export const INVALID_ANSWER: Outcome<never> = { kind: 'connection', phase: 'answering', code: 'ANSWER_INVALID' };
 
+export interface TensorRequest {
+  /** The caller's request, so that Triton's log and what is captured there can be told by it. */
+  readonly id: string | undefined;
+  readonly inputs: readonly NamedTensor[];
+}
+
 /** Asks for every output; they come in the signature's order. */
 export async function askForTensors(
   ask: AskTriton,
-  inputs: readonly NamedTensor[],
+  request: TensorRequest,
   signature: Signature,
 ): Promise<TritonAnswer> {
-  const outcome = await ask(encodeInputs(inputs, signature));
+  const outcome = await ask(encodeRequest(request, signature));
   if (outcome.kind !== 'answer' || outcome.answer.kind !== 'response') return { kind: 'none', outcome };
   const { headers, body } = outcome.answer.response;
   const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.concat(body);
@@ -33,11 +39,12 @@ export async function askForTensors(
   return tensors === undefined ? { kind: 'none', outcome: INVALID_ANSWER } : { kind: 'tensors', tensors };
 }
 
-function encodeInputs(inputs: readonly NamedTensor[], signature: Signature): BinaryInferBody {
+function encodeRequest({ id, inputs }: TensorRequest, signature: Signature): BinaryInferBody {
   const encoded = inputs.map((tensor) => encodeTensor(atTriton(tensor), 'binary'));
   const outputs = signature.outputs.map(({ name }) => ({ name, parameters: { binary_data: true } }));
+  const head = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
   const document = Buffer.from(
-    `{"inputs":[${encoded.map((each) => each.text).join(',')}],"outputs":${JSON.stringify(outputs)}}`,
+    `{${head}"inputs":[${encoded.map((each) => each.text).join(',')}],"outputs":${JSON.stringify(outputs)}}`,
   );
   const tensors = encoded.flatMap(({ bytes }) => (bytes === undefined ? [] : [bytes]));
   return { kind: 'bytes', bytes: Buffer.concat([document, ...tensors]), headerLength: document.length };
