@@ -35,8 +35,18 @@ export function modelInterfaceOf(environment: NodeJS.ProcessEnv): () => ServedIn
 }
 
 function readModelInterface(path: string): ModelInterface {
-  // InferenceRouter wrote it from the manifest.
-  const description = JSON.parse(readFileSync(path, 'utf8')) as ModelInterface;
+  let description: ModelInterface;
+  try {
+    // InferenceRouter wrote it from the manifest.
+    description = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new ArtifactError({
+      code: 'MODEL_INTERFACE_UNREADABLE',
+      message: `${path} cannot be read as JSON.`,
+      advice: `Add the ModelInterfaceLayer to the router, or remove ${MODEL_INTERFACE_VARIABLE}.`,
+      cause,
+    });
+  }
   if (description.schemaVersion === MANIFEST_SCHEMA_VERSION) return description;
   throw new ArtifactError({
     code: 'MANIFEST_VERSION_UNKNOWN',
