@@ -29,7 +29,11 @@ import type { InferenceTarget, ResponseMode } from './inference-target.js';
 import { ModelInterfaceLayer } from './model-interface-layer.js';
 import { routerAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
-import { type ProvisionedConcurrencyScaling, scaleProvisionedConcurrency } from './provisioned-concurrency.js';
+import {
+  type ProvisionedConcurrency,
+  type ProvisionedConcurrencyScaling,
+  scaleProvisionedConcurrency,
+} from './provisioned-concurrency.js';
 import type { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 import { announceConcurrency, reservedOf, routerConcurrency } from './router-concurrency.js';
 import { ServedFunction } from './served-function.js';
@@ -71,10 +75,14 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
   readonly modelInterfaceLayer: ModelInterfaceLayer | undefined;
   /** The whole of it, defaults included. */
   readonly policy: RouterPolicy;
+  /** Environments that are started ahead of requests; undefined where there are none. */
+  readonly provisionedConcurrency: ProvisionedConcurrency | undefined;
   /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
   readonly versionRetention: VersionRetention | undefined;
+  /** Whether its lines are metrics, so that there are more than those of AWS/Lambda. */
+  readonly publishesMetrics: boolean;
   /** Its routes have this name. */
   readonly modelName: string;
   /** The integer version that clients may ask for. */
@@ -95,6 +103,7 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     this.modelVersion = inferenceFunction.modelVersion;
     this.taskType = inferenceFunction.taskType;
     this.telemetry = props;
+    this.publishesMetrics = props.publishMetrics !== false;
     const given = { ...(gpuQueue === undefined ? {} : { onGpuUnavailable: 'queue' as const }), ...props.policy };
     this.policy = completePolicy(given).policy;
     // The router reads the result of an invocation.
@@ -122,6 +131,7 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
         : new ModelInterfaceLayer(this, 'ModelInterface', { modelName: this.modelName, artifactFolder });
     const { provisionedConcurrency = inferenceFunction.provisionedConcurrency, reserveConcurrency = true } = props;
     const provisioned = provisionedConcurrency === false ? undefined : provisionedConcurrency;
+    this.provisionedConcurrency = provisioned;
     const predict = reservedOf(inferenceFunction.function);
     const reserved =
       props.reservedConcurrentExecutions ?? (reserveConcurrency ? routerConcurrency(predict, provisioned) : undefined);
