@@ -36,8 +36,6 @@ export type QueueOutcome =
     }
   /** The key stands for another request. */
   | { readonly kind: 'key-reused' }
-  /** The key stands for a job that has expired, which S3 deletes later. */
-  | { readonly kind: 'expired' }
   /** `step`: what could not be done. */
   | Unavailable;
 
@@ -75,7 +73,6 @@ export class JobQueue {
     if (created.kind === 'failed') return unavailable(created);
     const { job } = created;
     if (created.kind === 'written') return await this.submit(job, { isRepeated: false, isResubmitted: false }, signal);
-    if (job.facts?.isExpired) return { kind: 'expired' };
     if (job.record.fingerprint !== fingerprint) return { kind: 'key-reused' };
     return await this.advance(job, signal);
   }
@@ -96,7 +93,6 @@ export class JobQueue {
     if (created.kind === 'failed') return unavailable(created);
     const { job } = created;
     const isRepeated = created.kind === 'other';
-    if (job.facts?.isExpired) return { kind: 'expired' };
     if (isRepeated && job.record.fingerprint !== fingerprint) return { kind: 'key-reused' };
     return { kind: 'queued', job, isRepeated, isResubmitted: false };
   }

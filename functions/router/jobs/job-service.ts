@@ -55,12 +55,17 @@ export class JobService {
    * Makes a job of a request that nobody could compute.
    *
    * @param request with an Idempotency-Key that was looked at already, if any
-   * @throws RequestError `IDEMPOTENCY_KEY_REUSED`, `JOB_EXPIRED`
    */
-  async add(request: HttpRequest, body: UndecodedInferBody, signal: AbortSignal): Promise<Queued | Unavailable> {
+  async add(
+    request: HttpRequest,
+    body: UndecodedInferBody,
+    signal: AbortSignal,
+  ): Promise<Exclude<QueueOutcome, { kind: 'key-reused' }>> {
     const { model } = this.options;
     const encoded = encodeTritonBody(body);
-    return accepted(await this.jobs.add({ id: this.newId(request), model, ...encoded }, signal));
+    const outcome = await this.jobs.add({ id: this.newId(request), model, ...encoded }, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
+    return outcome;
   }
 
   /** 202 for a job. */
@@ -74,12 +79,13 @@ export class JobService {
   /**
    * 201 with an address for the caller to put his request, or 202 where he has done that and started it before.
    *
-   * @throws RequestError `UPLOAD_INVALID`, `HEADER_LENGTH_INVALID`, `IDEMPOTENCY_KEY_INVALID`, `IDEMPOTENCY_KEY_REUSED`, `JOB_EXPIRED`
+   * @throws RequestError `UPLOAD_INVALID`, `HEADER_LENGTH_INVALID`, `IDEMPOTENCY_KEY_INVALID`, `IDEMPOTENCY_KEY_REUSED`
    */
   async announce(request: HttpRequest, signal: AbortSignal): Promise<JobAnswer> {
     const { model, bucket } = this.options;
     const upload = readAnnouncedUpload(request);
-    const outcome = accepted(await this.jobs.announce({ id: this.newId(request), model, ...upload }, signal));
+    const outcome = await this.jobs.announce({ id: this.newId(request), model, ...upload }, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
     if (outcome.kind === 'unavailable') return unavailable(outcome, undefined);
     const { job } = outcome;
     if (job.record.state !== 'awaiting-upload') return this.answer(request, outcome, UPLOAD_REASON);
@@ -107,7 +113,8 @@ export class JobService {
       if (upload.kind === 'failed') return unavailable({ ...LOOKUP_FAILED, code: upload.code }, id);
       if (upload.kind === 'missing' || upload.facts.bytes !== uploadBytes) throw uploadMissing();
     }
-    const outcome = accepted(await this.jobs.advance(found.job, signal));
+    const outcome = await this.jobs.advance(found.job, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
     return outcome.kind === 'unavailable' ? unavailable(outcome, id) : this.answer(request, outcome, UPLOAD_REASON);
   }
 
@@ -150,12 +157,6 @@ export class JobService {
 }
 
 export type Queued = Extract<QueueOutcome, { kind: 'queued' }>;
-
-function accepted(outcome: QueueOutcome): Queued | Unavailable {
-  if (outcome.kind === 'key-reused') throw keyReused();
-  if (outcome.kind === 'expired') throw jobExpired();
-  return outcome;
-}
 
 const LOOKUP_FAILED = { kind: 'unavailable', step: 'lookup', retryAfterSeconds: undefined } as const;
 

@@ -179,21 +179,6 @@ describe('a job', () => {
     expect(errorOf(await get(router, location))).toMatchObject({ status: 410, code: 'JOB_EXPIRED' });
   });
 
-  it('that has expired is not made again by its key, and not submitted once more', async () => {
-    const router = queueRouter();
-    const taken = test.endpoint.queue.taken.length;
-    test.endpoint.queueFault = () => ({ kind: 'reset', when: 'before-work' });
-    await sendJob(router, 33, 'late');
-    test.endpoint.queueFault = undefined;
-    test.endpoint.s3.expiryDays = 1;
-    test.endpoint.s3.clockOffset = 49 * 3_600_000;
-    const { result } = await sendJob(router, 33, 'late');
-    expect(errorOf(result)).toMatchObject({ status: 410, code: 'JOB_EXPIRED' });
-    const upload = await post(router, '/v2/models/logarithm/jobs', '{"bytes":9}', { 'idempotency-key': 'late' });
-    expect(errorOf(upload)).toMatchObject({ status: 410, code: 'JOB_EXPIRED' });
-    expect(test.endpoint.queue.taken.length).toBe(taken);
-  });
-
   it('with a result that is too large for Lambda answers with an address of it', async () => {
     const router = queueRouter();
     const { location } = await sendJob(router, 32);
