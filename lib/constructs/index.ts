@@ -56,7 +56,7 @@ export type {
 } from './inference-monitoring-options.js';
 export { InferenceRouter } from './inference-router.js';
 export type { InferenceRouterOptions, InferenceRouterProps } from './inference-router-options.js';
-export type { InferenceTarget, ResponseMode } from './inference-target.js';
+export type { InferenceTarget, ResponseMode, Routing } from './inference-target.js';
 export type { JwtAuthOptions } from './jwt-auth.js';
 export type { LambdaAuthOptions } from './lambda-auth.js';
 export {

@@ -92,8 +92,8 @@ export class InferenceFunction extends ServedFunction implements InferenceTarget
   readonly taskType: Task['type'];
   /** How long an invocation may take. */
   readonly timeout: Duration;
-  /** No jobs without a router. */
-  readonly hasJobs = false;
+  /** Asked directly, it answers by itself. */
+  readonly routing = undefined;
   /** An API may wait for it as briefly as it likes. */
   readonly minApiTimeoutMs = undefined;
   /** Whether the function's lines are metrics, so that there are more than those of AWS/Lambda. */

@@ -25,7 +25,7 @@ import { networkOptions } from './inference-function-options.js';
 import type { InferenceRouterProps } from './inference-router-options.js';
 import { routerProblems } from './inference-router-problems.js';
 import { createRouterRole } from './inference-router-role.js';
-import type { InferenceTarget, ResponseMode } from './inference-target.js';
+import type { InferenceTarget, ResponseMode, Routing } from './inference-target.js';
 import { routerAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
 import { type ProvisionedConcurrencyScaling, scaleProvisionedConcurrency } from './provisioned-concurrency.js';
@@ -152,9 +152,10 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     return [this.function, this.inferenceFunction.function];
   }
 
-  /** Whether requests may become jobs. */
-  get hasJobs(): boolean {
-    return this.gpuQueue !== undefined;
+  /** Of what jobs are made: of nothing without a `gpuQueue`, and with the policy to fail of uploads alone. */
+  get routing(): Routing {
+    if (this.gpuQueue === undefined) return 'no-jobs';
+    return this.policy.onGpuUnavailable === 'queue' ? 'jobs' : 'uploads';
   }
 
   /** How long an API has to wait for it at least, in ms: a second more than its policy's timeout. */

@@ -177,6 +177,23 @@ describe('concurrency', () => {
   });
 });
 
+test.each<[string | undefined, InferenceEndpointProps['gpu']]>([
+  [undefined, undefined],
+  ['no-jobs', {}],
+  ['jobs', { queue: true }],
+])('the function that answers for the server is told what its models have in front of them: %j', (routing, gpu) => {
+  const stack = stackOf();
+  const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [faces], ...(gpu === undefined ? {} : { gpu }) });
+  endpoint.addModel(modelOf({ name: 'cats' }), { gpu: false });
+  const [list] = functionsOf(Template.fromStack(stack)).flatMap(
+    ({ Environment }) => Object(Environment).Variables.CDK_ONNX_MODELS ?? [],
+  );
+  expect(JSON.parse(list)).toEqual([
+    { name: 'faces', version: 1, ...(routing === undefined ? {} : { routing }) },
+    { name: 'cats', version: 1 },
+  ]);
+});
+
 describe('a model that is added', () => {
   test('has the GPU of the endpoint, one of its own, or none', () => {
     const { stack, endpoint } = endpointWith({ instanceType: 'ml.g6.xlarge', policy: { maxCpuBatch: 4 } });
