@@ -80,6 +80,17 @@ describe('gpu', () => {
     ]);
   });
 
+  test('makes jobs of uploads alone where the policy is to fail', () => {
+    const { stack, endpoint } = endpointWith({ queue: true, policy: { onGpuUnavailable: 'fail' } });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::SageMaker::Endpoint', 2);
+    const { Variables } = routerOf(template).Environment;
+    expect(JSON.parse(String(Variables.CDK_ONNX_ROUTER_POLICY))).toEqual({ onGpuUnavailable: 'fail' });
+    expect(Variables).toHaveProperty('CDK_ONNX_GPU_QUEUE_ENDPOINT');
+    expect(routeKeys(template).filter((key) => key.includes('/jobs'))).toHaveLength(3);
+    expect(endpoint.routers.get('faces')?.routing).toBe('uploads');
+  });
+
   test('may be a queue alone', () => {
     const template = templateOf({ realTime: false, queue: { scaling: { maxInstances: 3 } } });
     template.resourceCountIs('AWS::SageMaker::Endpoint', 1);
@@ -180,6 +191,7 @@ describe('concurrency', () => {
 test.each<[string | undefined, InferenceEndpointProps['gpu']]>([
   [undefined, undefined],
   ['no-jobs', {}],
+  ['uploads', { queue: true, policy: { onGpuUnavailable: 'fail' } }],
   ['jobs', { queue: true }],
 ])('the function that answers for the server is told what its models have in front of them: %j', (routing, gpu) => {
   const stack = stackOf();
@@ -235,7 +247,6 @@ describe('is refused', () => {
     ['API_TIMEOUT_BELOW_ROUTER', { policy: { timeout: 9_500 } }, { apiTimeout: Duration.seconds(10) }],
     ['POLICY_INVALID', { policy: { extraLoad: 1 } }, {}],
     ['POLICY_QUEUE_MISSING', { policy: { onGpuUnavailable: 'queue' }, queue: false }, {}],
-    ['POLICY_QUEUE_UNUSED', { policy: { onGpuUnavailable: 'fail' }, queue: true }, {}],
     ['MEMORY_SIZE_INVALID', { router: { memorySize: 128 } }, {}],
   ])('%s: %j', (code, gpu, props) => {
     expect(refusalOf(() => endpointWith(gpu, props)).code).toBe(code);

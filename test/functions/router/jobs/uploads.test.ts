@@ -103,6 +103,22 @@ describe('an upload', () => {
     expect([again.result.statusCode, again.job.status, again.job.id]).toEqual([202, 'queued', one.job.id]);
   });
 
+  it('becomes a job although the policy is to fail what nobody answers', async () => {
+    const router = test.endpoint.router({
+      hasQueue: true,
+      policy: { onGpuUnavailable: 'fail' },
+      environment: { CDK_ONNX_GPU_ENDPOINT: '' },
+    });
+    const request = logarithmRequest(67, 'json');
+    test.endpoint.lambdaFault = () => awsError(429, 'TooManyRequestsException');
+    expect((await post(router, request.path, request.body, request.headers)).statusCode).toBe(503);
+    const { job, bytes } = await announce(router, request);
+    await put(job, bytes);
+    expect(whereAndWhy(await post(router, job.location, ''))).toEqual([202, 'queue', 'upload']);
+    await test.endpoint.queue.work();
+    expect(await test.fault(request, await get(router, job.location), 67)).toBeUndefined();
+  });
+
   it('that is not there does not start', async () => {
     const router = queueRouter();
     const { job } = await announce(router, logarithmRequest(63, 'json'));
