@@ -18,7 +18,7 @@ import {
 import { type JsonSchema, object } from './openapi-schemas.js';
 
 /** As functions/router/jobs makes them. */
-const JOB_ID: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{32}$' };
+const JOB_ID: JsonSchema = { type: 'string', pattern: '^[0-9a-f]{40}$' };
 /** 1 GiB: what SageMaker takes of a queue's request. */
 const MAX_UPLOAD_BYTES = 1024 ** 3;
 

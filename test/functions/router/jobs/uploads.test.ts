@@ -119,6 +119,22 @@ describe('an upload', () => {
     expect(await test.fault(request, await get(router, job.location), 67)).toBeUndefined();
   });
 
+  it('goes to a place of its own when the same key had one that has expired', async () => {
+    const router = queueRouter();
+    const key = { 'idempotency-key': 'upload-68' };
+    const [request, other] = [logarithmRequest(68, 'json'), logarithmRequest(69, 'json')];
+    const old = await announce(router, request, key);
+    expect((await put(old.job, old.bytes)).status).toBe(200);
+    test.endpoint.s3.clockOffset = 49 * 3_600_000;
+    const { job, bytes } = await announce(router, other, key);
+    expect([job.id, job.status]).toEqual([old.job.id, 'awaiting-upload']);
+    expect(errorOf(await post(router, job.location, ''))).toMatchObject({ status: 409, code: 'UPLOAD_MISSING' });
+    expect((await put(job, bytes)).status).toBe(200);
+    expect((await post(router, job.location, '')).statusCode).toBe(202);
+    await test.endpoint.queue.work();
+    expect(await test.fault(other, await get(router, job.location), 69)).toBeUndefined();
+  });
+
   it('that is not there does not start', async () => {
     const router = queueRouter();
     const { job } = await announce(router, logarithmRequest(63, 'json'));
