@@ -15,6 +15,7 @@ export type {
   RealTimeGpuEndpointProps,
 } from './gpu-endpoint-options.js';
 export type { GpuVariantScaling, GpuWakeUp } from './gpu-endpoint-scaling.js';
+export type { QueuePages } from './gpu-queue.js';
 export { GradualDeployment, type GradualDeploymentProps } from './gradual-deployment.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
 export type {

@@ -122,6 +122,7 @@ export class InferenceApi extends Construct {
       this.allRoutes.set(routeKey(route), resource);
       this.routeArns.push(arn);
     }
+    if (this.apiOptions.cors !== undefined) target.allowPages(this.apiOptions.cors);
     const { routing } = target;
     this.models.push({ name: modelName, version: target.modelVersion, ...(routing === undefined ? {} : { routing }) });
     if (isFirst) {

@@ -211,6 +211,9 @@ export class InferenceFunction extends ServedFunction implements InferenceTarget
     return retention;
   }
 
+  /** Called by `InferenceApi`: it sends nobody anywhere else. */
+  allowPages(): void {}
+
   /**
    * Which of its two handlers the function runs. Called by `InferenceApi`; a function that nobody asked answers with its result.
    *

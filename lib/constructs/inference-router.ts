@@ -19,6 +19,7 @@ import type { AsynchronousGpuEndpoint } from './asynchronous-gpu-endpoint.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ROUTER_VARIABLES } from './function-variables.js';
+import type { QueuePages } from './gpu-queue.js';
 import { addIdleEnvironments } from './idle-cost.js';
 import type { InferenceFunction } from './inference-function.js';
 import { networkOptions } from './inference-function-options.js';
@@ -175,6 +176,11 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
       message: `${this.node.path} has to see an answer whole before it can be sure of it, and its API streams answers.`,
       advice: 'Leave streaming out, or give the API the InferenceFunction without a router.',
     });
+  }
+
+  /** Called by `InferenceApi` with its `cors`: jobs have their requests and results in the bucket of `gpuQueue`. */
+  allowPages(pages: QueuePages): void {
+    this.gpuQueue?.allowPages(pages);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Alias, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Task } from '../artifact/task.js';
+import type { QueuePages } from './gpu-queue.js';
 
 /** Whether an answer is a function's result, or a stream: `index.handler` or `index.streamingHandler`. */
 export type ResponseMode = 'buffered' | 'streamed';
@@ -32,6 +33,8 @@ export interface InferenceTarget {
    * @throws SynthesisError `RESPONSE_MODE_CHANGED`, `STREAMING_WITH_ROUTER`
    */
   answerBy(mode: ResponseMode): void;
+  /** Lets web pages that may call the API reach what callers of it are sent to outside: where jobs have their requests and results. */
+  allowPages(pages: QueuePages): void;
 }
 
 /** Whether there are jobs. */

@@ -3,8 +3,10 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Tracing } from 'aws-cdk-lib/aws-lambda';
+import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import { Duration } from 'aws-cdk-lib/core';
 import { describe, expect, test } from 'vitest';
+import { UPLOAD_HEADERS } from '../../functions/router/jobs/job-upload.js';
 import {
   InferenceEndpoint,
   type InferenceEndpointProps,
@@ -152,6 +154,37 @@ describe('gpu', () => {
     for (const { Integration } of methods) {
       expect(JSON.stringify(Integration)).toMatch(/RouterAlias/);
     }
+  });
+
+  const corsOf = (template: Template) =>
+    propertiesOf(template, 'AWS::S3::Bucket').map(({ CorsConfiguration }) => CorsConfiguration);
+
+  test.each([{ apiType: 'http' }, { apiType: 'rest' }] as const)(
+    'lets pages that may call upload requests and read results: %j',
+    (api) => {
+      const cors = { allowOrigins: ['https://example.com', 'https://example.org'], maxAge: Duration.minutes(10) };
+      // What every page of a browser has to send along with an upload.
+      const AllowedHeaders = Object.keys(UPLOAD_HEADERS);
+      expect(corsOf(templateOf({ queue: true }, { ...api, cors }))).toEqual([
+        {
+          CorsRules: [
+            { AllowedMethods: ['PUT'], AllowedOrigins: cors.allowOrigins, AllowedHeaders, MaxAge: 600 },
+            // Behind a redirect from the API browsers do not say whose page asks.
+            { AllowedMethods: ['GET'], AllowedOrigins: ['*'], MaxAge: 600 },
+          ],
+        },
+      ]);
+      expect(corsOf(templateOf({ queue: true }, api))).toEqual([undefined]);
+      expect(corsOf(templateOf({}, { ...api, cors }))).toEqual([]);
+    },
+  );
+
+  test('leaves a bucket of the user as it is', () => {
+    const stack = stackOf();
+    const bucket = new Bucket(stack, 'Mine', { versioned: true });
+    const cors = { allowOrigins: ['https://example.com'] };
+    new InferenceEndpoint(stack, 'Vision', { models: [faces], gpu: { queue: { bucket: bucket as IBucket } }, cors });
+    expect(corsOf(Template.fromStack(stack))).toEqual([undefined]);
   });
 
   test('is checked by no schema where uploads begin and end, which have no tensors', () => {
