@@ -4,7 +4,7 @@ import { DRIFT_SHARE_VARIABLE } from '../artifact/input-profile.js';
 import { MODEL_INTERFACE_VARIABLE } from '../artifact/model-interface.js';
 
 export const ARTIFACT_VARIABLE = 'CDK_ONNX_ARTIFACT';
-/** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1 }]`. */
+/** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1, "routing": "jobs" }]`. */
 export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
 /** Which web pages may read answers behind a REST API, as JSON: `{ "allowOrigins": ["*"], "allowCredentials": false, "exposeHeaders": [] }`. */
 export const CORS_VARIABLE = 'CDK_ONNX_CORS';

@@ -19,13 +19,14 @@ import type { AsynchronousGpuEndpoint } from './asynchronous-gpu-endpoint.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ROUTER_VARIABLES } from './function-variables.js';
+import type { QueuePages } from './gpu-queue.js';
 import { addIdleEnvironments } from './idle-cost.js';
 import type { InferenceFunction } from './inference-function.js';
 import { networkOptions } from './inference-function-options.js';
 import type { InferenceRouterProps } from './inference-router-options.js';
 import { routerProblems } from './inference-router-problems.js';
 import { createRouterRole } from './inference-router-role.js';
-import type { InferenceTarget, ResponseMode } from './inference-target.js';
+import type { InferenceTarget, ResponseMode, Routing } from './inference-target.js';
 import { ModelInterfaceLayer } from './model-interface-layer.js';
 import { routerAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
@@ -174,9 +175,10 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     return [this.function, this.inferenceFunction.function];
   }
 
-  /** Whether requests may become jobs. */
-  get hasJobs(): boolean {
-    return this.gpuQueue !== undefined;
+  /** Of what jobs are made: of nothing without a `gpuQueue`, and with the policy to fail of uploads alone. */
+  get routing(): Routing {
+    if (this.gpuQueue === undefined) return 'no-jobs';
+    return this.policy.onGpuUnavailable === 'queue' ? 'jobs' : 'uploads';
   }
 
   /** How long an API has to wait for it at least, in ms: a second more than its policy's timeout. */
@@ -196,6 +198,11 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
       message: `${this.node.path} has to see an answer whole before it can be sure of it, and its API streams answers.`,
       advice: 'Leave streaming out, or give the API the InferenceFunction without a router.',
     });
+  }
+
+  /** Called by `InferenceApi` with its `cors`: jobs have their requests and results in the bucket of `gpuQueue`. */
+  allowPages(pages: QueuePages): void {
+    this.gpuQueue?.allowPages(pages);
   }
 
   /**

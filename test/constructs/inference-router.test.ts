@@ -312,7 +312,6 @@ describe('is refused', () => {
     ['POLICY_INVALID', { policy: { timeout: 28_001 } }, {}],
     ['POLICY_INVALID', { policy: { retries: 3 } as object }, {}],
     ['POLICY_QUEUE_MISSING', { policy: { onGpuUnavailable: 'queue' } }, {}],
-    ['POLICY_QUEUE_UNUSED', { policy: { onGpuUnavailable: 'fail' } }, { queue: true }],
     ['RESERVED_CONCURRENCY_INVALID', { reservedConcurrentExecutions: 1.5 }, {}],
     ['RESERVED_CONCURRENCY_TOO_SMALL', { reservedConcurrentExecutions: 1, provisionedConcurrency: { min: 2 } }, {}],
     ['KEEP_VERSIONS_INVALID', { keepVersions: 0 }, {}],

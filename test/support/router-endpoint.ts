@@ -62,7 +62,13 @@ export class RouterEndpoint {
       name: 'predict',
       codeFolder: join(prepared.folder, 'task/predict'),
       optFolder: join(prepared.folder, 'opt'),
-      environment: { CDK_ONNX_ARTIFACT: artifact.folder },
+      environment: {
+        CDK_ONNX_ARTIFACT: artifact.folder,
+        // As InferenceApi tells it, where there is a queue.
+        CDK_ONNX_MODELS: JSON.stringify([
+          { name: artifact.manifest.name, version: artifact.manifest.modelVersion, routing: 'jobs' },
+        ]),
+      },
     });
     const endpoint = new RouterEndpoint(artifact, prepared, predict);
     endpoint.services.lambda = await startInvokeApi(predict, (call) => endpoint.lambdaFault?.(call));
