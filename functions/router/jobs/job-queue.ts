@@ -2,7 +2,7 @@
  * Brings jobs into SageMaker's queue, each by one submission: who asks SageMaker has written so into the job's record before, and what
  * SageMaker answered after. Only a submission that nobody heard of again is made once more, when the job is asked for.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { S3Bucket, S3Failure } from '../../aws/s3-bucket.js';
 import type { SageMakerQueue } from '../targets/sagemaker-queue.js';
 import { REQUEST_PREFIX } from './job-record.js';
@@ -36,8 +36,6 @@ export type QueueOutcome =
     }
   /** The key stands for another request. */
   | { readonly kind: 'key-reused' }
-  /** The key stands for a job that has expired, which S3 deletes later. */
-  | { readonly kind: 'expired' }
   /** `step`: what could not be done. */
   | Unavailable;
 
@@ -75,7 +73,6 @@ export class JobQueue {
     if (created.kind === 'failed') return unavailable(created);
     const { job } = created;
     if (created.kind === 'written') return await this.submit(job, { isRepeated: false, isResubmitted: false }, signal);
-    if (job.facts?.isExpired) return { kind: 'expired' };
     if (job.record.fingerprint !== fingerprint) return { kind: 'key-reused' };
     return await this.advance(job, signal);
   }
@@ -86,7 +83,8 @@ export class JobQueue {
     const draft: Draft = {
       model,
       fingerprint,
-      input: `${REQUEST_PREFIX}${id}/upload`,
+      // Of this job alone: under the same key there may still be the upload of one that has expired.
+      input: `${REQUEST_PREFIX}${id}/upload-${randomBytes(8).toString('hex')}`,
       contentType,
       uploadBytes: bytes,
       state: 'awaiting-upload',
@@ -96,7 +94,6 @@ export class JobQueue {
     if (created.kind === 'failed') return unavailable(created);
     const { job } = created;
     const isRepeated = created.kind === 'other';
-    if (job.facts?.isExpired) return { kind: 'expired' };
     if (isRepeated && job.record.fingerprint !== fingerprint) return { kind: 'key-reused' };
     return { kind: 'queued', job, isRepeated, isResubmitted: false };
   }

@@ -14,7 +14,7 @@ import {
   unavailableResponse,
   uploadResponse,
 } from './job-answers.js';
-import { isJobId, keyedJobId, randomJobId, readIdempotencyKey } from './job-id.js';
+import { isGivenJobId, isJobId, keyedJobId, randomJobId, readIdempotencyKey } from './job-id.js';
 import { JobQueue, type QueueOutcome, type Unavailable } from './job-queue.js';
 import { resultOf } from './job-results.js';
 import { JobStore, type StoredJob } from './job-store.js';
@@ -24,7 +24,7 @@ export interface JobServiceOptions {
   readonly model: string;
   readonly bucket: S3Bucket;
   readonly queue: SageMakerQueue;
-  /** What ids of jobs with an idempotency key are made with. */
+  /** What ids of jobs are made with. */
   readonly secret: string;
 }
 
@@ -55,12 +55,17 @@ export class JobService {
    * Makes a job of a request that nobody could compute.
    *
    * @param request with an Idempotency-Key that was looked at already, if any
-   * @throws RequestError `IDEMPOTENCY_KEY_REUSED`, `JOB_EXPIRED`
    */
-  async add(request: HttpRequest, body: UndecodedInferBody, signal: AbortSignal): Promise<Queued | Unavailable> {
+  async add(
+    request: HttpRequest,
+    body: UndecodedInferBody,
+    signal: AbortSignal,
+  ): Promise<Exclude<QueueOutcome, { kind: 'key-reused' }>> {
     const { model } = this.options;
     const encoded = encodeTritonBody(body);
-    return accepted(await this.jobs.add({ id: this.newId(request), model, ...encoded }, signal));
+    const outcome = await this.jobs.add({ id: this.newId(request), model, ...encoded }, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
+    return outcome;
   }
 
   /** 202 for a job. */
@@ -74,12 +79,13 @@ export class JobService {
   /**
    * 201 with an address for the caller to put his request, or 202 where he has done that and started it before.
    *
-   * @throws RequestError `UPLOAD_INVALID`, `HEADER_LENGTH_INVALID`, `IDEMPOTENCY_KEY_INVALID`, `IDEMPOTENCY_KEY_REUSED`, `JOB_EXPIRED`
+   * @throws RequestError `UPLOAD_INVALID`, `HEADER_LENGTH_INVALID`, `IDEMPOTENCY_KEY_INVALID`, `IDEMPOTENCY_KEY_REUSED`
    */
   async announce(request: HttpRequest, signal: AbortSignal): Promise<JobAnswer> {
     const { model, bucket } = this.options;
     const upload = readAnnouncedUpload(request);
-    const outcome = accepted(await this.jobs.announce({ id: this.newId(request), model, ...upload }, signal));
+    const outcome = await this.jobs.announce({ id: this.newId(request), model, ...upload }, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
     if (outcome.kind === 'unavailable') return unavailable(outcome, undefined);
     const { job } = outcome;
     if (job.record.state !== 'awaiting-upload') return this.answer(request, outcome, UPLOAD_REASON);
@@ -107,7 +113,8 @@ export class JobService {
       if (upload.kind === 'failed') return unavailable({ ...LOOKUP_FAILED, code: upload.code }, id);
       if (upload.kind === 'missing' || upload.facts.bytes !== uploadBytes) throw uploadMissing();
     }
-    const outcome = accepted(await this.jobs.advance(found.job, signal));
+    const outcome = await this.jobs.advance(found.job, signal);
+    if (outcome.kind === 'key-reused') throw keyReused();
     return outcome.kind === 'unavailable' ? unavailable(outcome, id) : this.answer(request, outcome, UPLOAD_REASON);
   }
 
@@ -130,10 +137,15 @@ export class JobService {
   }
 
   private async find(id: string, signal: AbortSignal): Promise<{ kind: 'job'; job: StoredJob } | Unavailable> {
+    const { secret, model } = this.options;
     if (!isJobId(id)) throw jobUnknown();
     const read = await this.store.read(id, signal);
     if (read.kind === 'failed') return { ...LOOKUP_FAILED, code: read.code };
-    if (read.kind === 'unknown' || read.job.record.model !== this.options.model) throw jobUnknown();
+    if (read.kind === 'unknown') {
+      // Nobody is told of a job before its record is there, so a job whose name was given was there.
+      throw isGivenJobId(secret, model, id) ? jobExpired() : jobUnknown();
+    }
+    if (read.job.record.model !== model) throw jobUnknown();
     if (read.job.facts?.isExpired === true) throw jobExpired();
     return read;
   }
@@ -141,7 +153,7 @@ export class JobService {
   private newId(request: HttpRequest): string {
     const { model, secret } = this.options;
     const key = readIdempotencyKey(request);
-    return key === undefined ? randomJobId() : keyedJobId(secret, model, key);
+    return key === undefined ? randomJobId(secret, model) : keyedJobId(secret, model, key);
   }
 
   private locationOf({ basePath }: HttpRequest, id: string): string {
@@ -150,12 +162,6 @@ export class JobService {
 }
 
 export type Queued = Extract<QueueOutcome, { kind: 'queued' }>;
-
-function accepted(outcome: QueueOutcome): Queued | Unavailable {
-  if (outcome.kind === 'key-reused') throw keyReused();
-  if (outcome.kind === 'expired') throw jobExpired();
-  return outcome;
-}
 
 const LOOKUP_FAILED = { kind: 'unavailable', step: 'lookup', retryAfterSeconds: undefined } as const;
 
