@@ -140,9 +140,10 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
     this.endpoint = new CfnEndpoint(this, 'Endpoint', {
       endpointName: this.endpointName,
       endpointConfigName: this.endpointConfig.attrEndpointConfigName,
-      // Without it every deployment would take back what was scaled out; weights are the template's.
+      // Without it every deployment would take back what was scaled out.
       retainAllVariantProperties: true,
-      excludeRetainedVariantProperties: [{ variantPropertyType: 'DesiredWeight' }],
+      // Weights are the template's, where they say something: AWS's reference advises against it where an endpoint is created.
+      ...(served.length === 1 ? {} : { excludeRetainedVariantProperties: [{ variantPropertyType: 'DesiredWeight' }] }),
     });
     // Triton writes from its first second on; a group that it found missing would be one without retention.
     this.endpoint.node.addDependency(this.logGroup);
