@@ -78,7 +78,8 @@ const ALTERNATIVES: Readonly<Record<string, readonly ((given: Given) => Options)
     () => ({ reservedConcurrentExecutions: 0 }),
     () => ({ provisionedConcurrency: { min: 2 } }),
     () => ({
-      reservedConcurrentExecutions: 10,
+      // Two more than are provisioned, for the hook of a deployment.
+      reservedConcurrentExecutions: 12,
       provisionedConcurrency: {
         min: 1,
         max: 5,
