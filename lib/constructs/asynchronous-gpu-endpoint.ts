@@ -7,7 +7,14 @@ import type { Construct } from 'constructs';
 import { GpuEndpointBase, type GpuEndpointPlan } from './gpu-endpoint-base.js';
 import type { AsynchronousGpuEndpointProps } from './gpu-endpoint-options.js';
 import { asynchronousProblems, PRIMARY_VARIANT } from './gpu-endpoint-problems.js';
-import { asynchronousBounds, backlogTracking, createWakeUp, type GpuWakeUp } from './gpu-endpoint-scaling.js';
+import {
+  asynchronousBounds,
+  backlogTracking,
+  createWakeUp,
+  type GpuWakeUp,
+  leaveChoice,
+  oneAtLeast,
+} from './gpu-endpoint-scaling.js';
 import {
   asyncInferenceConfig,
   corsRulesOf,
@@ -50,16 +57,17 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
             name: PRIMARY_VARIANT,
             model: props.model,
             weight: 1,
-            // An endpoint cannot be created with none.
-            instances: Math.max(1, asynchronousBounds(props.scaling).min),
+            instances: oneAtLeast(asynchronousBounds(props.scaling).min),
             instanceType: props.instanceType,
           },
         ],
         queue: queueOf(bucket, props),
         config: { asyncInferenceConfig: asyncInferenceConfig(bucket, props) },
         scalingOf: (_, endpointName) => {
-          const { min, max } = asynchronousBounds(props.scaling);
-          return max > min ? { min, max, tracking: backlogTracking(endpointName, props.scaling) } : undefined;
+          const bounds = asynchronousBounds(props.scaling);
+          return leaveChoice(bounds)
+            ? { ...bounds, tracking: backlogTracking(endpointName, props.scaling) }
+            : undefined;
         },
       };
     });

@@ -68,6 +68,7 @@ export {
   type StagedArchive,
   type StagedModel,
 } from './model.js';
+export { ModelInterfaceLayer, type ModelInterfaceLayerProps } from './model-interface-layer.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';

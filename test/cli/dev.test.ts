@@ -19,6 +19,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dev } from '../../lib/cli/dev.js';
 import { ConfigurationError } from '../../lib/errors.js';
 import { FIXTURE_FUNCTIONS, type LocalApp, synthesizeLocalApp } from '../support/local-app.js';
+import { commandLine } from './run-command.js';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 let folder: string;
@@ -165,12 +166,11 @@ describe('dev', () => {
 });
 
 describe('the program', () => {
-  /** `cdk-onnx dev` from source, in a process of its own. */
+  /** `cdk-onnx dev` in a process of its own. */
   function start(...flags: string[]): ChildProcess {
-    const program = `process.env.ORT_DISABLE_TELEMETRY = '1'; const { main } = await import(${JSON.stringify(join(ROOT, 'lib', 'cli', 'main.ts'))}); await main(process.argv.slice(1));`;
-    return spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program, 'dev', ...flags], {
+    return spawn(process.execPath, commandLine(['dev', ...flags]), {
       cwd: ROOT,
-      env: { ...process.env, TMPDIR: folder },
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', TMPDIR: folder },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   }

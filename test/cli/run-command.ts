@@ -1,4 +1,4 @@
-/** The command line from source, in a process of its own, as people run it. */
+/** The command line of the sources as they are now, in a process of its own, as people run it. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -16,10 +16,15 @@ export interface RunOptions {
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
-export async function runCommand(args: readonly string[], options: RunOptions = {}): Promise<CommandRun> {
-  const main = JSON.stringify(join(ROOT, 'lib', 'cli', 'main.ts'));
+/** Arguments of Node.js that run `cdk-onnx` with `args`, from what test/support/compiled-commands.ts made. */
+export function commandLine(args: readonly string[]): string[] {
+  const main = JSON.stringify(join(process.env.CDK_ONNX_TEST_COMMANDS ?? '', 'main.js'));
   const program = `const { main } = await import(${main}); await main(process.argv.slice(1));`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program, '--', ...args], {
+  return ['--input-type=module', '-e', program, '--', ...args];
+}
+
+export async function runCommand(args: readonly string[], options: RunOptions = {}): Promise<CommandRun> {
+  const child = spawn(process.execPath, commandLine(args), {
     cwd: ROOT,
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1', ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Tracing } from 'aws-cdk-lib/aws-lambda';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, Token } from 'aws-cdk-lib/core';
 import { describe, expect, test } from 'vitest';
 import { UPLOAD_HEADERS } from '../../functions/router/jobs/job-upload.js';
 import {
+  InferenceDeployment,
   InferenceEndpoint,
   type InferenceEndpointProps,
   type InferenceGpuOptions,
@@ -202,6 +203,22 @@ describe('concurrency', () => {
     expect(reservations({}, { reservedConcurrentExecutions: 50 })).toEqual([50, 100]);
     expect(reservations({ router: { reservedConcurrentExecutions: 8 } })).toEqual([30, 8]);
     expect(reservations({}, { provisionedConcurrency: { min: 40, max: 70 } })).toEqual([70, 140]);
+  });
+
+  test('leaves the hook some for a new version, which has no provisioned environments yet', () => {
+    const provisionedConcurrency = { min: 70 };
+    const functionOf = (deployment: InferenceDeployment) =>
+      endpointWith({}, { provisionedConcurrency, deployment }).endpoint.functions.get('faces')?.function.node
+        .defaultChild;
+    expect(functionOf(InferenceDeployment.canary())).toMatchObject({ reservedConcurrentExecutions: 75 });
+    expect(functionOf(InferenceDeployment.canary({ replay: false }))).toMatchObject({
+      reservedConcurrentExecutions: 70,
+    });
+  });
+
+  test('is not reserved where only the deployment knows how much has to be', () => {
+    const min = Token.asNumber({ Ref: 'Environments' });
+    expect(reservations({}, { provisionedConcurrency: { min } })).toEqual([undefined, undefined]);
   });
 
   test('is nobody’s own where the option says so, with a warning', () => {

@@ -21,6 +21,8 @@ export interface RouterOptions {
   /** Default: the one that runs the tests. */
   readonly node?: string;
   readonly timeoutSeconds?: number;
+  /** Default 1024. */
+  readonly memoryMiB?: number;
 }
 
 export class RouterEndpoint {
@@ -111,12 +113,13 @@ export class RouterEndpoint {
     node,
     timeoutSeconds = 30,
     hasQueue = false,
+    memoryMiB = 1024,
   }: RouterOptions = {}): LoopbackFunction {
     const router = new LoopbackFunction({
       name: 'router',
       codeFolder: join(this.prepared.folder, 'task/router'),
       maxConcurrency: 1,
-      memoryMiB: 1024,
+      memoryMiB,
       timeoutSeconds,
       ...(node === undefined ? {} : { node }),
       environment: {
