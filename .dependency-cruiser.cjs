@@ -84,6 +84,7 @@ const rooms = {
     'lib/artifact/capture',
     'lib/artifact/input-profile',
     'lib/artifact/router-policy',
+    'lib/artifact/model-interface',
     'lib/artifact/replay',
     'lib/protocol',
     'lib/tasks',

@@ -1,5 +1,5 @@
 /** The functions as Lambda gets them: one file each, and what it cannot carry inside beside it. */
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -14,7 +14,7 @@ const TOKENIZERS = '@huggingface/tokenizers';
 const TOKENIZERS_FILES = ['dist/tokenizers.mjs', 'package.json', 'LICENSE'];
 
 /**
- * Writes `predict/index.mjs` with its parts, `router/index.mjs`, `pre-traffic/index.js` and `version-retention/index.js` (handler `index.handler`) below
+ * Writes `predict/index.mjs` and `router/index.mjs` with their parts, `pre-traffic/index.js` and `version-retention/index.js` (handler `index.handler`) below
  * `outputDirectory`. The same sources give the same bytes.
  *
  * @param {{ outputDirectory: string }} options
@@ -93,18 +93,32 @@ async function buildPredict(outputDirectory) {
     external: ['onnxruntime-node', TOKENIZERS],
     define: { CDK_ONNX_VERSION: JSON.stringify(packageVersion()) },
   });
+  copyTaskPackages(folder);
+}
+
+async function buildRouter(outputDirectory) {
+  const folder = join(outputDirectory, 'router');
+  // Files of an earlier build have other names.
+  rmSync(folder, { recursive: true, force: true });
+  await build({
+    ...moduleOptions,
+    entryPoints: [join(import.meta.dirname, 'router/index.ts')],
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    // What translates for a GPU is a file of its own: the requests that Lambda answers do not even parse it.
+    splitting: true,
+    chunkNames: '[name]-[hash]',
+    external: [TOKENIZERS],
+  });
+  copyTaskPackages(folder);
+}
+
+/** What pipelines of tasks read beside the bundle. */
+function copyTaskPackages(folder) {
   const target = join(folder, 'node_modules', JPEG_TURBO);
   mkdirSync(target, { recursive: true });
   for (const file of JPEG_TURBO_FILES) copyFileSync(require.resolve(`${JPEG_TURBO}/${file}`), join(target, file));
   copyPackageFiles(TOKENIZERS, TOKENIZERS_FILES, join(folder, 'node_modules', TOKENIZERS));
-}
-
-async function buildRouter(outputDirectory) {
-  await build({
-    ...moduleOptions,
-    entryPoints: [join(import.meta.dirname, 'router/index.ts')],
-    outfile: join(outputDirectory, 'router/index.mjs'),
-  });
 }
 
 /** By the package's folder: its exports name no files. */

@@ -46,6 +46,11 @@ const EXPECTED = [
   'Lambda: signature of another time',
 ];
 
+/** Each form is answered by each target. */
+const PREDICTIONS = ['json', 'binary', 'rows', 'sound'].flatMap((form) =>
+  ['lambda', 'sagemaker'].map((by) => `${form} by ${by}`),
+);
+
 export async function faults({ row, bar, note }: SuiteContext, runtime: LambdaRuntime): Promise<void> {
   const report = await runFaults({
     ...{ requests: REQUESTS, seed: SEED, routers: ROUTERS, reservedConcurrency: RESERVED_CONCURRENCY },
@@ -57,6 +62,7 @@ export async function faults({ row, bar, note }: SuiteContext, runtime: LambdaRu
   const count = (subject: string, metric: string, value: number, unit = 'requests') =>
     row({ case: CASE, subject, metric, value, unit });
   for (const [answer, times] of sorted(report.answers)) count('answer', answer, times);
+  for (const [what, times] of sorted(report.predictions)) count('prediction', what, times);
   for (const [cause, times] of sorted(report.injected)) count('fault', cause, times, 'times');
   count('fault', 'clock jumps', report.clockJumps, 'times');
   count('router', 'executed twice', report.extraLoad);
@@ -79,6 +85,10 @@ export async function faults({ row, bar, note }: SuiteContext, runtime: LambdaRu
     (one, other) => one.times - other.times,
   )[0];
   bar(`times that the rarest fault happened (${rarest?.cause})`, rarest?.times ?? 0, { min: MIN_INJECTED });
+  const fewest = PREDICTIONS.map((what) => ({ what, times: report.predictions.get(what) ?? 0 })).sort(
+    (one, other) => one.times - other.times,
+  )[0];
+  bar(`predictions of the rarest form and target (${fewest?.what})`, fewest?.times ?? 0, { min: MIN_INJECTED });
   bar('requests executed twice / requests', report.extraLoad / REQUESTS, { max: 0.1 });
   const paidFor = report.extraLoad + jobs.resubmissions;
   bar('executions beyond requests and those paid for', report.executions - REQUESTS - paidFor, { max: 0 });

@@ -1,7 +1,7 @@
 /** The models of the endpoint that this function answers for. */
 import type { Manifest } from '../../lib/artifact/manifest.js';
 import { ConfigurationError } from '../../lib/errors.js';
-import type { ListedModel } from '../../lib/protocol/metadata.js';
+import { type ListedModel, ROUTINGS } from '../../lib/protocol/metadata.js';
 
 /** Set on the function that answers for the server, by InferenceApi. */
 const VARIABLE = 'CDK_ONNX_MODELS';
@@ -16,7 +16,7 @@ export function readModelList(environment: NodeJS.ProcessEnv, own: Manifest): re
   const self: ListedModel = { name: own.name, version: own.modelVersion };
   const text = environment[VARIABLE];
   if (text === undefined || text === '') return [self];
-  return parseList(text).map((model) => (model.name === self.name ? self : model));
+  return parseList(text).map((model) => (model.name === self.name ? { ...model, ...self } : model));
 }
 
 function parseList(text: string): ListedModel[] {
@@ -34,6 +34,7 @@ function parseList(text: string): ListedModel[] {
 }
 
 function isListedModel(value: unknown): value is ListedModel {
-  const { name, version } = (value ?? {}) as Partial<ListedModel>;
-  return typeof name === 'string' && typeof version === 'number' && Number.isInteger(version);
+  const { name, version, routing } = (value ?? {}) as Partial<ListedModel>;
+  const isKnown = routing === undefined || ROUTINGS.includes(routing);
+  return typeof name === 'string' && typeof version === 'number' && Number.isInteger(version) && isKnown;
 }

@@ -1,6 +1,5 @@
 /** What the router is told by its environment. */
 
-import type { Signature } from '../../lib/artifact/manifest.js';
 import { parsePolicy, type RouterPolicy } from '../../lib/artifact/router-policy.js';
 import { ConfigurationError } from '../../lib/errors.js';
 import { bucketUrl } from '../aws/bucket-url.js';
@@ -10,12 +9,12 @@ import { S3Bucket } from '../aws/s3-bucket.js';
 import { SignedRequests } from '../aws/signed-requests.js';
 import { SigningTime } from '../aws/signing-time.js';
 import { JobService } from './jobs/job-service.js';
+import { modelInterfaceOf, type ServedInterface } from './model-interface.js';
 import { Dispatcher } from './policy/dispatcher.js';
 import type { ServedModel } from './routes.js';
 import { LambdaTarget } from './targets/lambda.js';
 import { SageMakerTarget } from './targets/sagemaker.js';
 import { SageMakerQueue } from './targets/sagemaker-queue.js';
-import { jsonMembers } from './targets/service-error.js';
 
 /** The function that predicts: the ARN of its alias. */
 const FUNCTION_VARIABLE = 'CDK_ONNX_PREDICT_FUNCTION';
@@ -29,15 +28,13 @@ const JOB_SECRET_VARIABLE = 'CDK_ONNX_JOB_SECRET';
 /** The model's name, and its version as a number; without the version, requests that name one go to Lambda only. */
 export const MODEL_VARIABLE = 'CDK_ONNX_MODEL';
 const VERSION_VARIABLE = 'CDK_ONNX_MODEL_VERSION';
-/** JSON: the model's signature, as its manifest has it. Without it, requests of TensorFlow Serving go to Lambda only. */
-const SIGNATURE_VARIABLE = 'CDK_ONNX_MODEL_SIGNATURE';
 /** JSON: what of the policy is not the default. */
 const POLICY_VARIABLE = 'CDK_ONNX_ROUTER_POLICY';
 
 export interface Router {
   readonly model: ServedModel;
   /** Undefined where nobody said. */
-  readonly signature: Signature | undefined;
+  readonly modelInterface: () => ServedInterface | undefined;
   readonly policy: RouterPolicy;
   readonly dispatcher: Dispatcher;
   readonly lambda: LambdaTarget;
@@ -48,7 +45,7 @@ export interface Router {
 }
 
 /**
- * @throws ConfigurationError `ROUTER_INCOMPLETE`, `POLICY_INVALID`, `SIGNATURE_INVALID`, `REGION_MISSING`, `ENDPOINT_INVALID`, `CREDENTIALS_MISSING`
+ * @throws ConfigurationError `ROUTER_INCOMPLETE`, `POLICY_INVALID`, `REGION_MISSING`, `ENDPOINT_INVALID`, `CREDENTIALS_MISSING`
  */
 export function createRouter(environment: NodeJS.ProcessEnv): Router {
   const variables = readVariables(environment);
@@ -67,7 +64,7 @@ export function createRouter(environment: NodeJS.ProcessEnv): Router {
   );
   return {
     model: { name, version: environment[VERSION_VARIABLE] || undefined },
-    signature: parseSignature(environment[SIGNATURE_VARIABLE]),
+    modelInterface: modelInterfaceOf(environment),
     policy,
     dispatcher: new Dispatcher(policy, { hasGpu: endpointName !== undefined }),
     lambda: new LambdaTarget({
@@ -88,18 +85,6 @@ export function createRouter(environment: NodeJS.ProcessEnv): Router {
             secret: environment[JOB_SECRET_VARIABLE] || queue.bucket,
           }),
   };
-}
-
-function parseSignature(text: string | undefined): Signature | undefined {
-  if (!text) return undefined;
-  // InferenceRouter wrote it from the manifest.
-  const { inputs, outputs } = jsonMembers(text);
-  if (Array.isArray(inputs) && Array.isArray(outputs)) return { inputs, outputs };
-  throw new ConfigurationError({
-    code: 'SIGNATURE_INVALID',
-    message: `${SIGNATURE_VARIABLE} is not the signature of a manifest.`,
-    advice: 'Set it to the JSON of "signature" in manifest.json, or remove it.',
-  });
 }
 
 interface Variables {

@@ -31,8 +31,9 @@ export class RouterObservation extends RequestLog {
       ...(this.queueTime === undefined ? {} : { RouterQueueTime: this.queueTime }),
       RouterTime: performance.now() - this.start,
       ...(routed === undefined ? {} : routedValues(routed)),
-      ...(circuits?.lambda === 'open' ? { LambdaCircuitOpen: 1 } : {}),
-      ...(circuits?.sagemaker === 'open' ? { GpuCircuitOpen: 1 } : {}),
+      // Where only health is asked for, nobody probes: a circuit stays as the last inference left it.
+      ...(routed?.isInference && circuits?.lambda === 'open' ? { LambdaCircuitOpen: 1 } : {}),
+      ...(routed?.isInference && circuits?.sagemaker === 'open' ? { GpuCircuitOpen: 1 } : {}),
     };
     const byCode = countedByCode(status, code, routed);
     writeMetrics(

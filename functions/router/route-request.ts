@@ -12,6 +12,7 @@ import type { Decision, Demand } from './policy/decision.js';
 import type { Outcome } from './policy/outcome.js';
 import { type Route, routeOf } from './routes.js';
 import type { TargetAnswer } from './targets/answer.js';
+import type { AskTriton } from './translation/triton-tensors.js';
 
 /** What became of a request: a decision, a job, or a job because of a decision. */
 export interface Routed {
@@ -43,7 +44,7 @@ export async function routeRequest(
   }
   const body = route.kind === 'tensors' ? readInferBody(request) : undefined;
   const isInference = route.kind !== 'other';
-  const onGpu = body === undefined ? rowsOnGpu(router, request, route) : tensorsOnGpu(router, body);
+  const onGpu = body === undefined ? translatedForGpu(router, request, route) : tensorsOnGpu(router, body);
   const asked = { event, request, body, onGpu, isInference };
   if (body === undefined || jobs === undefined || policy.onGpuUnavailable === 'fail') {
     return { isInference, decision: await dispatch(router, { ...asked, time }) };
@@ -140,15 +141,23 @@ function tensorsOnGpu({ sagemaker }: Router, body: UndecodedInferBody): AskGpu |
 }
 
 /** What Lambda gets as it came is translated only here, where SageMaker is to answer it; so is its code loaded. */
-function rowsOnGpu({ sagemaker, signature }: Router, request: HttpRequest, { kind }: Route): AskGpu | undefined {
-  if (kind !== 'rows' || sagemaker === undefined || signature === undefined) return undefined;
+function translatedForGpu(
+  { sagemaker, modelInterface }: Router,
+  request: HttpRequest,
+  { kind }: Route,
+): AskGpu | undefined {
+  if (sagemaker === undefined || (kind !== 'rows' && kind !== 'task')) return undefined;
+  const served = modelInterface();
+  if (served === undefined) return undefined;
+  const { signature, task } = served.description;
+  if (kind === 'task' && task.type === 'tensor') return undefined;
   return async (signal) => {
-    const { translateRequest, translateResponse } = await import('./translation/tensorflow-serving.js');
-    const { body, form } = translateRequest(request, signature);
-    const outcome = await sagemaker.invoke(body, signal);
-    if (outcome.kind !== 'answer' || outcome.answer.kind !== 'response') return outcome;
-    const response = translateResponse(outcome.answer.response, form, signature);
-    if (response === undefined) return { kind: 'connection', phase: 'answering', code: 'ANSWER_INVALID' };
-    return { kind: 'answer', answer: { kind: 'response', response } };
+    const ask: AskTriton = (body) => sagemaker.invoke(body, signal);
+    if (kind === 'rows') {
+      const { answerRows } = await import('./translation/tensorflow-serving.js');
+      return await answerRows(request, signature, ask);
+    }
+    const { answerTask } = await import('./translation/task.js');
+    return await answerTask(request, served, ask);
   };
 }

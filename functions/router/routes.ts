@@ -8,11 +8,11 @@ export interface ServedModel {
 }
 
 /**
- * `tensors`: an inference in V2, which Triton speaks too. `rows`: one in the words of TensorFlow Serving, which can be translated for it.
- * `lambda-inference`: one in the words of the model's task, which only Lambda understands. `job`: what the router answers itself. `other`: metadata, health, descriptions, and what the
- * function refuses.
+ * `tensors`: an inference in V2, which Triton speaks too. `rows`: one in the words of TensorFlow Serving, `task`: one in those of the model's
+ * task, which can be translated for it. `job`: what the router answers itself. `other`: metadata, health, descriptions, and what the function
+ * refuses.
  */
-export type RequestKind = 'tensors' | 'rows' | 'lambda-inference' | 'other';
+export type RequestKind = 'tensors' | 'rows' | 'task' | 'other';
 
 export type Route =
   | { readonly kind: RequestKind }
@@ -21,8 +21,7 @@ export type Route =
 
 const V2_INFER = /^\/v2\/models\/(?<model>[^/]+)(?:\/versions\/(?<version>[^/]+))?\/infer$/;
 const V1_PREDICT = /^\/v1\/models\/(?<model>[^/:]+)(?:\/versions\/(?<version>[^/:]+))?:predict$/;
-const TASK_PREDICT = /^\/predict\/[^/]+$/;
-
+const TASK_PREDICT = /^\/predict\/(?<model>[^/]+)$/;
 const JOBS = /^\/v2\/models\/(?<model>[^/]+)\/jobs(?:\/(?<id>[^/]+))?$/;
 
 /** @param hasQueue whether there are jobs */
@@ -39,7 +38,7 @@ function kindOf({ method, path }: HttpRequest, served: ServedModel): RequestKind
   if (infer !== undefined) return isServed(infer, served) ? 'tensors' : 'other';
   const predict = V1_PREDICT.exec(path)?.groups;
   if (predict !== undefined) return isServed(predict, served) ? 'rows' : 'other';
-  return TASK_PREDICT.test(path) ? 'lambda-inference' : 'other';
+  return TASK_PREDICT.exec(path)?.groups?.model === served.name ? 'task' : 'other';
 }
 
 function isServed({ model, version }: Readonly<Record<string, string | undefined>>, served: ServedModel): boolean {

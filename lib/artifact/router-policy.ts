@@ -65,7 +65,7 @@ export interface CircuitBreakerPolicy {
   readonly maxOpenFor: number;
 }
 
-/** `fail` answers 503 with Retry-After, `queue` makes a job of the request. */
+/** `fail` answers 503 with Retry-After, `queue` makes a job of the request. Where there is a queue, what callers upload becomes a job with either. */
 export type OnGpuUnavailable = 'queue' | 'fail';
 
 export const MIN_TIMEOUT_MS = 100;

@@ -1,14 +1,28 @@
 import { Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { Bucket, IBucket } from 'aws-cdk-lib/aws-s3';
 import { Duration, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { GpuEndpointBase, type GpuEndpointPlan } from './gpu-endpoint-base.js';
 import type { AsynchronousGpuEndpointProps } from './gpu-endpoint-options.js';
 import { asynchronousProblems, PRIMARY_VARIANT } from './gpu-endpoint-problems.js';
-import { asynchronousBounds, backlogTracking, createWakeUp, type GpuWakeUp } from './gpu-endpoint-scaling.js';
-import { asyncInferenceConfig, createQueueBucket, QUEUE_PREFIXES, queueOf } from './gpu-queue.js';
+import {
+  asynchronousBounds,
+  backlogTracking,
+  createWakeUp,
+  type GpuWakeUp,
+  leaveChoice,
+  oneAtLeast,
+} from './gpu-endpoint-scaling.js';
+import {
+  asyncInferenceConfig,
+  corsRulesOf,
+  createQueueBucket,
+  QUEUE_PREFIXES,
+  type QueuePages,
+  queueOf,
+} from './gpu-queue.js';
 import { DECRYPT_OBJECT, ENCRYPT_OBJECT, INVOKE_ENDPOINT_ASYNC, READ_OBJECT, WRITE_OBJECT } from './permissions.js';
 import { throwProblems } from './problems.js';
 
@@ -26,15 +40,16 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
   readonly wakeUp: GpuWakeUp | undefined;
   /** Of what is in the bucket; undefined where that is S3's own. */
   readonly encryptionKey: IKey | undefined;
+  private readonly ownBucket: Bucket | undefined;
 
   /** As `GpuEndpoint.asynchronous`. */
   constructor(scope: Construct, id: string, props: AsynchronousGpuEndpointProps) {
     // The bucket is a child of the endpoint, which is there only within `super`.
-    let created: IBucket | undefined;
+    let created: Bucket | undefined;
     super(scope, id, (endpoint): GpuEndpointPlan => {
       throwProblems(endpoint.node.path, asynchronousProblems(Stack.of(endpoint), props));
-      const bucket = props.bucket ?? createQueueBucket(endpoint, 'Bucket', props);
-      created = bucket;
+      if (props.bucket === undefined) created = createQueueBucket(endpoint, 'Bucket', props);
+      const bucket = bucketOf(props, created);
       return {
         props,
         variants: [
@@ -42,20 +57,22 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
             name: PRIMARY_VARIANT,
             model: props.model,
             weight: 1,
-            // An endpoint cannot be created with none.
-            instances: Math.max(1, asynchronousBounds(props.scaling).min),
+            instances: oneAtLeast(asynchronousBounds(props.scaling).min),
             instanceType: props.instanceType,
           },
         ],
         queue: queueOf(bucket, props),
         config: { asyncInferenceConfig: asyncInferenceConfig(bucket, props) },
         scalingOf: (_, endpointName) => {
-          const { min, max } = asynchronousBounds(props.scaling);
-          return max > min ? { min, max, tracking: backlogTracking(endpointName, props.scaling) } : undefined;
+          const bounds = asynchronousBounds(props.scaling);
+          return leaveChoice(bounds)
+            ? { ...bounds, tracking: backlogTracking(endpointName, props.scaling) }
+            : undefined;
         },
       };
     });
-    this.bucket = created as unknown as IBucket;
+    this.ownBucket = created;
+    this.bucket = bucketOf(props, created);
     this.encryptionKey = props.encryption ?? this.bucket.encryptionKey;
     const scaled = this.scaling.get(PRIMARY_VARIANT);
     const waiting = this.metricHasBacklogWithoutCapacity({ period: Duration.minutes(1) });
@@ -77,6 +94,14 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
     if (this.encryptionKey !== undefined)
       grants.push(this.encryptionKey.grant(grantee, ...DECRYPT_OBJECT, ...ENCRYPT_OBJECT));
     return grants.reduce((all, grant) => all.combine(grant));
+  }
+
+  /**
+   * Lets web pages of these origins put requests into the bucket and read results, by addresses that somebody signed for them. An `InferenceApi`
+   * with `cors` does it; a bucket of yours is left as it is.
+   */
+  allowPages(pages: QueuePages): void {
+    for (const rule of corsRulesOf(pages)) this.ownBucket?.addCorsRule(rule);
   }
 
   /** How many requests wait or are worked on: an average. */
@@ -123,4 +148,9 @@ export class AsynchronousGpuEndpoint extends GpuEndpointBase {
       dimensionsMap: { EndpointName: this.endpointName, ...options.dimensionsMap },
     }).attachTo(this);
   }
+}
+
+/** aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Bucket is an IBucket. */
+function bucketOf({ bucket }: AsynchronousGpuEndpointProps, created: Bucket | undefined): IBucket {
+  return bucket ?? (created as IBucket);
 }

@@ -1,9 +1,10 @@
 /** The environment variables that a function's own code reads. */
 import { CAPTURE_VARIABLE } from '../artifact/capture.js';
 import { DRIFT_SHARE_VARIABLE } from '../artifact/input-profile.js';
+import { MODEL_INTERFACE_VARIABLE } from '../artifact/model-interface.js';
 
 export const ARTIFACT_VARIABLE = 'CDK_ONNX_ARTIFACT';
-/** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1 }]`. */
+/** The models of the endpoint that a function answers for, as JSON: `[{ "name": "faces", "version": 1, "routing": "jobs" }]`. */
 export const MODEL_LIST_VARIABLE = 'CDK_ONNX_MODELS';
 /** Which web pages may read answers behind a REST API, as JSON: `{ "allowOrigins": ["*"], "allowCredentials": false, "exposeHeaders": [] }`. */
 export const CORS_VARIABLE = 'CDK_ONNX_CORS';
@@ -28,6 +29,6 @@ export const ROUTER_VARIABLES = {
   gpuQueueEndpoint: 'CDK_ONNX_GPU_QUEUE_ENDPOINT',
   gpuQueueBucket: 'CDK_ONNX_GPU_QUEUE_BUCKET',
   jobSecret: 'CDK_ONNX_JOB_SECRET',
-  modelSignature: 'CDK_ONNX_MODEL_SIGNATURE',
+  modelInterface: MODEL_INTERFACE_VARIABLE,
   policy: 'CDK_ONNX_ROUTER_POLICY',
 } as const;

@@ -140,12 +140,9 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
     this.endpoint = new CfnEndpoint(this, 'Endpoint', {
       endpointName: this.endpointName,
       endpointConfigName: this.endpointConfig.attrEndpointConfigName,
-      // Without it every deployment would take back what was scaled out; weights and capture are the template's.
+      // Without it every deployment would take back what was scaled out; weights are the template's.
       retainAllVariantProperties: true,
-      excludeRetainedVariantProperties: [
-        { variantPropertyType: 'VariantWeight' },
-        { variantPropertyType: 'DataCaptureConfig' },
-      ],
+      excludeRetainedVariantProperties: [{ variantPropertyType: 'DesiredWeight' }],
     });
     // Triton writes from its first second on; a group that it found missing would be one without retention.
     this.endpoint.node.addDependency(this.logGroup);

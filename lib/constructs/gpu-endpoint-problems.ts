@@ -44,11 +44,11 @@ export function realTimeProblems(stack: Stack, props: RealTimeGpuEndpointProps):
     ...variantNameProblems(props),
     ...(variants.length > 0 && shadow !== undefined
       ? [
-          {
-            code: 'SHADOW_BESIDE_VARIANTS',
-            message: 'variants and shadow are both given.',
-            advice: 'SageMaker copies the requests of exactly one variant: leave one of the two out.',
-          },
+          problem(
+            'SHADOW_BESIDE_VARIANTS',
+            'variants and shadow are both given.',
+            'SageMaker copies the requests of exactly one variant: leave one of the two out.',
+          ),
         ]
       : []),
     ...(variants.length >= MAX_VARIANTS
@@ -73,6 +73,8 @@ export function realTimeProblems(stack: Stack, props: RealTimeGpuEndpointProps):
             unit: 'instances',
           }),
           ...shareProblems('shadow.share', shadow.share),
+          // Its weight is its share of the other's.
+          ...(shadow.share === undefined ? [] : tokenProblems('weight', weight)),
         ]),
     ...(dataCapture === undefined
       ? []
@@ -82,7 +84,7 @@ export function realTimeProblems(stack: Stack, props: RealTimeGpuEndpointProps):
 
 /** The same of an endpoint with a queue. */
 export function asynchronousProblems(stack: Stack, props: AsynchronousGpuEndpointProps): Problem[] {
-  const { scaling = {}, bucket, expiry } = props;
+  const { scaling = {}, bucket, expiry, encryption } = props;
   const { minInstances, maxInstances } = scaling;
   return [
     ...endpointProblems(stack, props),
@@ -99,14 +101,17 @@ export function asynchronousProblems(stack: Stack, props: AsynchronousGpuEndpoin
     ),
     ...(bucket !== undefined && expiry !== undefined
       ? [
-          {
-            code: 'EXPIRY_WITHOUT_EFFECT',
-            message: 'expiry is given together with bucket.',
-            advice: 'Give your bucket a lifecycle rule and leave expiry out.',
-          },
+          problem(
+            'EXPIRY_WITHOUT_EFFECT',
+            'expiry is given together with bucket.',
+            'Give bucket a lifecycle rule instead.',
+          ),
         ]
       : []),
     ...expiryProblems(expiry),
+    ...(encryption !== undefined && bucket?.encryptionKey !== undefined && bucket.encryptionKey !== encryption
+      ? [problem('ENCRYPTION_TWICE', 'encryption is given, and bucket has another key.', 'Leave encryption out.')]
+      : []),
   ];
 }
 
@@ -154,9 +159,10 @@ function endpointProblems(stack: Stack, props: GpuEndpointOptions): Problem[] {
   ];
 }
 
+const problem = (code: string, message: string, advice: string): Problem => ({ code, message, advice });
+
 function environmentProblems(environment: Readonly<Record<string, string>>): Problem[] {
   const names = Object.keys(environment);
-  const problem = (code: string, message: string, advice: string): Problem => ({ code, message, advice });
   return [
     ...names
       .filter((name) => !VARIABLE_NAME.test(name))
@@ -258,8 +264,17 @@ function variantNameProblems({ variants = [], shadow }: RealTimeGpuEndpointProps
   });
 }
 
+/** Of what is calculated with. */
+function tokenProblems(name: string, value: number | undefined): Problem[] {
+  if (value === undefined || !Token.isUnresolved(value)) return [];
+  return [
+    { code: 'SHARE_INVALID', message: `${name} is known to the deployment alone.`, advice: 'Give a number at synth.' },
+  ];
+}
+
 function shareProblems(name: string, share: number | undefined): Problem[] {
-  if (share === undefined || Token.isUnresolved(share) || (share > 0 && share <= 1)) return [];
+  if (share === undefined || Token.isUnresolved(share)) return tokenProblems(name, share);
+  if (share > 0 && share <= 1) return [];
   return [{ code: 'SHARE_INVALID', message: `${name} is ${share}.`, advice: 'Give a share above 0 and up to 1.' }];
 }
 
@@ -278,11 +293,5 @@ function expiryProblems(expiry: AsynchronousGpuEndpointProps['expiry']): Problem
   const problems = checkSeconds('EXPIRY_INVALID', 'expiry', expiry, EXPIRY_SECONDS);
   if (problems.length > 0 || expiry === undefined || expiry.isUnresolved()) return problems;
   if (expiry.toMilliseconds() % 86_400_000 === 0) return [];
-  return [
-    {
-      code: 'EXPIRY_INVALID',
-      message: `expiry is ${expiry.toHours()} h.`,
-      advice: 'Give whole days, as S3 counts them.',
-    },
-  ];
+  return [problem('EXPIRY_INVALID', `expiry is ${expiry.toHours()} h.`, 'Give whole days, as S3 counts them.')];
 }

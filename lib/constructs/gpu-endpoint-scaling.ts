@@ -2,7 +2,7 @@
 import { CfnScalableTarget, CfnScalingPolicy } from 'aws-cdk-lib/aws-applicationautoscaling';
 import { Alarm, ComparisonOperator, type Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnEndpoint } from 'aws-cdk-lib/aws-sagemaker';
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, Token } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { AsynchronousGpuScaling, GpuScaling } from './gpu-endpoint-options.js';
 
@@ -24,16 +24,31 @@ export interface ScaledVariant {
   readonly variantName: string;
 }
 
-/** The two ends, whole: what is not given follows from what is. */
-export function instanceBounds({ minInstances = 1, maxInstances }: GpuScaling = {}): { min: number; max: number } {
-  return { min: minInstances, max: maxInstances ?? 2 * minInstances };
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
 }
 
-export function asynchronousBounds({ minInstances = 0, maxInstances }: AsynchronousGpuScaling = {}): {
-  min: number;
-  max: number;
-} {
-  return { min: minInstances, max: maxInstances ?? Math.max(1, minInstances) };
+/** The two ends, whole: what is not given follows from what is, and is equal to what cannot be calculated with. */
+export function instanceBounds({ minInstances = 1, maxInstances }: GpuScaling = {}): Bounds {
+  return {
+    min: minInstances,
+    max: maxInstances ?? (Token.isUnresolved(minInstances) ? minInstances : 2 * minInstances),
+  };
+}
+
+export function asynchronousBounds({ minInstances = 0, maxInstances }: AsynchronousGpuScaling = {}): Bounds {
+  return { min: minInstances, max: maxInstances ?? oneAtLeast(minInstances) };
+}
+
+/** An endpoint cannot be created without an instance, and a limit of none would be one for good. */
+export function oneAtLeast(instances: number): number {
+  return Token.isUnresolved(instances) ? instances : Math.max(1, instances);
+}
+
+/** Whether the number of instances can change. */
+export function leaveChoice({ min, max }: Bounds): boolean {
+  return Token.isUnresolved(min) || Token.isUnresolved(max) ? min !== max : max > min;
 }
 
 /** How many instances a variant has, and what decides. */

@@ -1,6 +1,6 @@
 /** Variants of an endpoint as its configuration has them. */
 import type { CfnEndpointConfig, CfnModel } from 'aws-cdk-lib/aws-sagemaker';
-import { Duration, Token } from 'aws-cdk-lib/core';
+import { Duration } from 'aws-cdk-lib/core';
 import type {
   GpuDataCapture,
   GpuEndpointOptions,
@@ -89,7 +89,7 @@ export function captureConfig(capture: GpuDataCapture): CfnEndpointConfig.DataCa
   return {
     enableCapture: true,
     // SageMaker counts whole per cent.
-    initialSamplingPercentage: Token.isUnresolved(share) ? share : Math.ceil(100 * share),
+    initialSamplingPercentage: Math.ceil(100 * share),
     destinationS3Uri: bucket.s3UrlForObject(prefix.replace(/\/$/, '')),
     captureOptions: [{ captureMode: 'Input' }, { captureMode: 'Output' }],
     // The rest, Triton's binary bodies, is captured in base64.

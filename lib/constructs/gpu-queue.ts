@@ -1,5 +1,13 @@
 /** The objects of an asynchronous endpoint: requests that callers put, and what SageMaker makes of them. */
-import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket } from 'aws-cdk-lib/aws-s3';
+import type { CorsPreflightOptions } from 'aws-cdk-lib/aws-apigatewayv2';
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  type CorsRule,
+  HttpMethods,
+  type IBucket,
+} from 'aws-cdk-lib/aws-s3';
 import type { CfnEndpointConfig } from 'aws-cdk-lib/aws-sagemaker';
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
@@ -15,7 +23,7 @@ export function createQueueBucket(
   scope: Construct,
   id: string,
   { expiry = DEFAULT_EXPIRY, encryption }: Pick<AsynchronousGpuEndpointProps, 'expiry' | 'encryption'>,
-): IBucket {
+): Bucket {
   const bucket = new Bucket(scope, id, {
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     enforceSSL: true,
@@ -29,8 +37,26 @@ export function createQueueBucket(
     id: 'AwsSolutions-S1',
     reason: 'Requests and results that expire; a bucket of your own can log what is done in it.',
   });
-  // aws-cdk-lib's optional properties are typed without `undefined`, its classes with.
-  return bucket as IBucket;
+  return bucket;
+}
+
+/** What web pages may do with the bucket's objects, by addresses that a router gives them. */
+export type QueuePages = Pick<CorsPreflightOptions, 'allowOrigins' | 'maxAge'>;
+
+export function corsRulesOf({ allowOrigins = [], maxAge }: QueuePages): CorsRule[] {
+  const ofBoth = maxAge === undefined ? {} : { maxAge: maxAge.toSeconds() };
+  return [
+    // The headers that an upload's address is signed with; see functions/router/jobs/job-upload.ts.
+    {
+      allowedMethods: [HttpMethods.PUT],
+      allowedOrigins: [...allowOrigins],
+      allowedHeaders: ['content-type', 'if-none-match'],
+      ...ofBoth,
+    },
+    // An API redirects to a result, and a browser that is redirected to a third origin no longer says whose page asks: it sends `Origin: null`.
+    // Nobody gets more by it: the address alone lets anyone read the result. https://fetch.spec.whatwg.org/#concept-http-redirect-fetch
+    { allowedMethods: [HttpMethods.GET], allowedOrigins: ['*'], ...ofBoth },
+  ];
 }
 
 export function queueOf(

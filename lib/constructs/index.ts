@@ -15,6 +15,7 @@ export type {
   RealTimeGpuEndpointProps,
 } from './gpu-endpoint-options.js';
 export type { GpuVariantScaling, GpuWakeUp } from './gpu-endpoint-scaling.js';
+export type { QueuePages } from './gpu-queue.js';
 export { GradualDeployment, type GradualDeploymentProps } from './gradual-deployment.js';
 export { InferenceApi, type InferenceApiProps } from './inference-api.js';
 export type {
@@ -56,7 +57,7 @@ export type {
 } from './inference-monitoring-options.js';
 export { InferenceRouter } from './inference-router.js';
 export type { InferenceRouterOptions, InferenceRouterProps } from './inference-router-options.js';
-export type { InferenceTarget, ResponseMode } from './inference-target.js';
+export type { InferenceTarget, ResponseMode, Routing } from './inference-target.js';
 export type { JwtAuthOptions } from './jwt-auth.js';
 export type { LambdaAuthOptions } from './lambda-auth.js';
 export {
@@ -67,6 +68,7 @@ export {
   type StagedArchive,
   type StagedModel,
 } from './model.js';
+export { ModelInterfaceLayer, type ModelInterfaceLayerProps } from './model-interface-layer.js';
 export { ModelLayer, type ModelLayerProps } from './model-layer.js';
 export type { ModelWeights } from './model-weights.js';
 export { OnnxRuntimeLayer, type OnnxRuntimeLayerProps } from './onnx-runtime-layer.js';

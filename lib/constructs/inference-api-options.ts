@@ -39,7 +39,8 @@ export interface CommonApiOptions {
   readonly apiTimeout?: Duration;
   /**
    * Which web pages may call from a browser. Behind a REST API the function adds the headers to its answers, and answers that are API Gateway's
-   * own (a 403, a 429) carry them only where there is one origin.
+   * own (a 403, a 429) carry them only where there is one origin. The same pages may upload requests of jobs; a bucket of yours for a GPU's queue
+   * needs such a rule of its own.
    * @default - none: no CORS headers
    */
   readonly cors?: CorsPreflightOptions;

@@ -12,7 +12,7 @@ import { MODEL_LIST_VARIABLE } from './function-variables.js';
 import { HttpApiGateway } from './http-api-gateway.js';
 import type { InferenceApiOptions } from './inference-api-options.js';
 import { apiProblems, modelNameProblems, targetProblems } from './inference-api-problems.js';
-import type { InferenceTarget } from './inference-target.js';
+import { hasJobs, type InferenceTarget, type Routing } from './inference-target.js';
 import { throwProblems } from './problems.js';
 import { RestApiGateway } from './rest-api-gateway.js';
 import { jobRoutes, modelRoutes, type Route, SERVER_ROUTES } from './routes.js';
@@ -41,7 +41,7 @@ export class InferenceApi extends Construct {
   /** Every route, by method and path: `POST /predict/faces`. Routes of an HTTP API, methods of a REST API. */
   readonly routes: ReadonlyMap<string, HttpRoute | Method>;
 
-  private readonly models: { readonly name: string; readonly version: number }[] = [];
+  private readonly models: { readonly name: string; readonly version: number; readonly routing?: Routing }[] = [];
   private readonly allRoutes = new Map<string, HttpRoute | Method>();
   private readonly routeArns: string[] = [];
   private readonly gateway: HttpApiGateway | RestApiGateway;
@@ -112,7 +112,7 @@ export class InferenceApi extends Construct {
   addFunction(target: InferenceTarget): void {
     const { modelName, taskType } = target;
     throwProblems(this.node.path, targetProblems(target, this.apiOptions));
-    const routes = [...modelRoutes(modelName, taskType), ...(target.hasJobs ? jobRoutes(modelName) : [])];
+    const routes = [...modelRoutes(modelName, taskType), ...(hasJobs(target) ? jobRoutes(modelName) : [])];
     if (routes.some((route) => this.allRoutes.has(routeKey(route)))) {
       throwProblems(this.node.path, modelNameProblems([modelName, modelName]));
     }
@@ -122,7 +122,9 @@ export class InferenceApi extends Construct {
       this.allRoutes.set(routeKey(route), resource);
       this.routeArns.push(arn);
     }
-    this.models.push({ name: modelName, version: target.modelVersion });
+    if (this.apiOptions.cors !== undefined) target.allowPages(this.apiOptions.cors);
+    const { routing } = target;
+    this.models.push({ name: modelName, version: target.modelVersion, ...(routing === undefined ? {} : { routing }) });
     if (isFirst) {
       // Written at synth, when every model is known.
       const list = Lazy.string({ produce: () => JSON.stringify(this.models) });

@@ -4,22 +4,44 @@ import { type Duration, Token } from 'aws-cdk-lib/core';
 import type { InferenceDeployment, TrafficShift } from './inference-deployment.js';
 import type { InferenceReplay, InferenceRollback, ReplayRequests } from './inference-deployment-options.js';
 import { checkSeconds, checkWholeNumber, type Problem } from './problems.js';
+import { greatestConcurrency, type ProvisionedConcurrency } from './provisioned-concurrency.js';
 
 /** https://docs.aws.amazon.com/codedeploy/latest/userguide/limits.html: 48 hours between the first and the last shift. */
 const MAX_SHIFT_MINUTES = 48 * 60;
 /** A layer's unzipped limit is five times that; no deployment waits for more. */
 const MAX_RECORDING_BYTES = 50 * 1024 * 1024;
 
-export function deploymentProblems(
-  deployment: InferenceDeployment | undefined,
-  { timeout, publishMetrics }: { readonly timeout?: Duration; readonly publishMetrics?: boolean },
-): Problem[] {
+/** Options of the function. */
+interface Deployed {
+  readonly timeout?: Duration;
+  readonly publishMetrics?: boolean;
+  readonly provisionedConcurrency?: ProvisionedConcurrency;
+  readonly reservedConcurrentExecutions?: number;
+}
+
+export function deploymentProblems(deployment: InferenceDeployment | undefined, deployed: Deployed): Problem[] {
   if (deployment === undefined) return [];
+  const { timeout, publishMetrics } = deployed;
   const { shift, options } = deployment;
   return [
     ...shiftProblems(shift),
     ...rollbackProblems(options.rollback ?? {}, { timeout, publishMetrics }),
     ...(options.replay ? replayProblems(options.replay) : []),
+    ...(options.replay === false ? [] : concurrencyProblems(deployed)),
+  ];
+}
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/provisioned-concurrency.html: where all of it is provisioned, other versions are throttled. */
+function concurrencyProblems({ provisionedConcurrency, reservedConcurrentExecutions: reserved }: Deployed): Problem[] {
+  if (provisionedConcurrency === undefined || reserved === undefined || Token.isUnresolved(reserved)) return [];
+  const most = greatestConcurrency(provisionedConcurrency);
+  if (most !== reserved) return [];
+  return [
+    {
+      code: 'RESERVED_CONCURRENCY_TOO_SMALL',
+      message: `reservedConcurrentExecutions is ${reserved}, all of it provisioned, and deployment replays requests to a version that has none yet.`,
+      advice: `Reserve more than ${most}, or leave the replay out: replay: false.`,
+    },
   ];
 }
 

@@ -92,8 +92,8 @@ export class InferenceFunction extends ServedFunction implements InferenceTarget
   readonly taskType: Task['type'];
   /** How long an invocation may take. */
   readonly timeout: Duration;
-  /** No jobs without a router. */
-  readonly hasJobs = false;
+  /** Asked directly, it answers by itself. */
+  readonly routing = undefined;
   /** An API may wait for it as briefly as it likes. */
   readonly minApiTimeoutMs = undefined;
   /** Whether the function's lines are metrics, so that there are more than those of AWS/Lambda. */
@@ -210,6 +210,9 @@ export class InferenceFunction extends ServedFunction implements InferenceTarget
     retention.addFunction({ function: this.function, alias: this.alias, layers, keepVersions });
     return retention;
   }
+
+  /** Called by `InferenceApi`: it sends nobody anywhere else. */
+  allowPages(): void {}
 
   /**
    * Which of its two handlers the function runs. Called by `InferenceApi`; a function that nobody asked answers with its result.

@@ -28,7 +28,7 @@ export interface InferenceGpuOptions extends Partial<Omit<GpuEndpointOptions, 'm
   readonly realTime?: RealTimeGpuOptions | false;
   /**
    * A GPU with a queue, which costs nothing while there is nothing to do: what nobody answers now becomes a job, and the caller gets 202 with
-   * its address.
+   * its address; so does what callers upload because it is too large for Lambda. With `policy.onGpuUnavailable` 'fail' only uploads become jobs.
    * @default - none, unless `policy.onGpuUnavailable` is 'queue': what nobody answers is a 503
    */
   readonly queue?: QueuedGpuOptions | boolean;

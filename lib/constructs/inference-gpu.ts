@@ -63,7 +63,7 @@ export function gpuProblems(
 /** What the function that predicts is given where there is a router in front of it. */
 export function behindRouter(options: InferenceFunctionOptions, gpu: InferenceGpuOptions): InferenceFunctionOptions {
   if (gpu.reserveConcurrency === false || options.reservedConcurrentExecutions !== undefined) return options;
-  return { ...options, reservedConcurrentExecutions: predictConcurrency(options.provisionedConcurrency) };
+  return { ...options, ...given({ reservedConcurrentExecutions: predictConcurrency(options) }) };
 }
 
 /** The model's GPUs and its router, as children of `scope`. */

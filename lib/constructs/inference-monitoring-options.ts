@@ -6,6 +6,7 @@ import type { Prices } from '../cost/prices.js';
 import type { AsynchronousGpuEndpoint } from './asynchronous-gpu-endpoint.js';
 import type { InferenceEndpoint } from './inference-endpoint.js';
 import type { InferenceFunction } from './inference-function.js';
+import type { ProvisionedConcurrency } from './provisioned-concurrency.js';
 import type { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 
 /** What monitoring reads of a router. */
@@ -14,6 +15,16 @@ export interface MonitoredRouter {
   readonly function: LambdaFunction;
   /** What callers invoke. */
   readonly alias: Alias;
+  /**
+   * Environments of the alias that are started ahead of requests.
+   * @default - none
+   */
+  readonly provisionedConcurrency?: ProvisionedConcurrency | undefined;
+  /**
+   * Whether the router writes metrics.
+   * @default - if the function does
+   */
+  readonly publishesMetrics?: boolean;
   /** A metric that the router itself writes. */
   metricRouter(metricName: RouterMetric, options?: MetricOptions): Metric;
 }

@@ -129,6 +129,7 @@ function periodProblems(kind: AlarmKind, options: MonitoringAlarmOptions): reado
   ];
   if (counts.length > 0 || period.isUnresolved()) return counts;
   const seconds = period.toMilliseconds() / 1000;
+  const longest = seconds < 3600 ? DAY_SECONDS : 7 * DAY_SECONDS;
   const problems: Problem[] = [];
   if (seconds % 60 !== 0 || seconds < 60 || seconds > DAY_SECONDS) {
     problems.push({
@@ -136,11 +137,11 @@ function periodProblems(kind: AlarmKind, options: MonitoringAlarmOptions): reado
       message: `${name}.period is ${seconds} s.`,
       advice: 'Give whole minutes, up to a day.',
     });
-  } else if (seconds * (evaluationPeriods ?? 1) > DAY_SECONDS) {
+  } else if (seconds * (evaluationPeriods ?? 1) > longest) {
     problems.push({
       code: 'ALARM_INVALID',
       message: `${name} looks at ${(seconds * (evaluationPeriods ?? 1)) / 3600} hours.`,
-      advice: 'CloudWatch looks at one day at most: give a shorter period or fewer evaluationPeriods.',
+      advice: `CloudWatch looks at ${longest / 3600} at most, 24 or with periods of an hour and more 168: give a shorter period or fewer evaluationPeriods.`,
     });
   }
   if (evaluationPeriods !== undefined && datapointsToAlarm !== undefined && datapointsToAlarm > evaluationPeriods) {

@@ -109,7 +109,7 @@ export interface InferenceRouterProps extends InferenceRouterOptions {
    */
   readonly gpuEndpoint?: RealTimeGpuEndpoint;
   /**
-   * The same model on a GPU with a queue, for jobs.
+   * The same model on a GPU with a queue, for jobs: of requests that nobody answers, unless `policy.onGpuUnavailable` is 'fail', and of uploads.
    * @default - none: a request that nobody answers fails
    */
   readonly gpuQueue?: AsynchronousGpuEndpoint;

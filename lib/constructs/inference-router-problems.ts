@@ -78,14 +78,5 @@ function policyProblems({ policy }: InferenceRouterOptions, hasQueue: boolean): 
       },
     ];
   }
-  if (policy.onGpuUnavailable === 'fail' && hasQueue) {
-    return [
-      {
-        code: 'POLICY_QUEUE_UNUSED',
-        message: "policy.onGpuUnavailable is 'fail', and there is a queue.",
-        advice: "Leave one of them out: with a queue 'queue' is the default.",
-      },
-    ];
-  }
   return [];
 }

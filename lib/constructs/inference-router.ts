@@ -19,16 +19,22 @@ import type { AsynchronousGpuEndpoint } from './asynchronous-gpu-endpoint.js';
 import { createLogGroup } from './encrypted-log-group.js';
 import { checkEnvironmentAtSynth } from './environment-problems.js';
 import { ROUTER_VARIABLES } from './function-variables.js';
+import type { QueuePages } from './gpu-queue.js';
 import { addIdleEnvironments } from './idle-cost.js';
 import type { InferenceFunction } from './inference-function.js';
 import { networkOptions } from './inference-function-options.js';
 import type { InferenceRouterProps } from './inference-router-options.js';
 import { routerProblems } from './inference-router-problems.js';
 import { createRouterRole } from './inference-router-role.js';
-import type { InferenceTarget, ResponseMode } from './inference-target.js';
+import type { InferenceTarget, ResponseMode, Routing } from './inference-target.js';
+import { ModelInterfaceLayer } from './model-interface-layer.js';
 import { routerAsset } from './prepared-asset.js';
 import { throwProblems } from './problems.js';
-import { type ProvisionedConcurrencyScaling, scaleProvisionedConcurrency } from './provisioned-concurrency.js';
+import {
+  type ProvisionedConcurrency,
+  type ProvisionedConcurrencyScaling,
+  scaleProvisionedConcurrency,
+} from './provisioned-concurrency.js';
 import type { RealTimeGpuEndpoint } from './real-time-gpu-endpoint.js';
 import { announceConcurrency, reservedOf, routerConcurrency } from './router-concurrency.js';
 import { ServedFunction } from './served-function.js';
@@ -39,8 +45,6 @@ import { VersionRetention } from './version-retention.js';
 const DEFAULT_MEMORY_MIB = 1024;
 /** What the router has beyond its policy's time, to write an answer down. */
 const TIME_TO_ANSWER_SECONDS = 1;
-/** Half of what all of a function's variables may take; models with longer signatures have TensorFlow Serving's requests answered by Lambda only. */
-const MAX_SIGNATURE_CHARACTERS = 2048;
 /** What an API waits longer than a policy's time: an environment of the router may have to start. */
 export const API_OVER_POLICY_MS = 1_000;
 
@@ -65,12 +69,21 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
   readonly gpuEndpoint: RealTimeGpuEndpoint | undefined;
   /** The GPU with a queue; undefined where there are no jobs. */
   readonly gpuQueue: AsynchronousGpuEndpoint | undefined;
+  /**
+   * What the router puts requests of TensorFlow Serving and of the model's task into tensors by. Undefined where no GPU answers at once, or
+   * where the app runs without bundling and nothing was built.
+   */
+  readonly modelInterfaceLayer: ModelInterfaceLayer | undefined;
   /** The whole of it, defaults included. */
   readonly policy: RouterPolicy;
+  /** Environments that are started ahead of requests; undefined where there are none. */
+  readonly provisionedConcurrency: ProvisionedConcurrency | undefined;
   /** What sets the number of the alias' environments; undefined where it is fixed or there are none. */
   readonly provisionedConcurrencyScaling: ProvisionedConcurrencyScaling | undefined;
   /** What deletes old versions, one for all functions of the stack; undefined without `keepVersions`. */
   readonly versionRetention: VersionRetention | undefined;
+  /** Whether its lines are metrics, so that there are more than those of AWS/Lambda. */
+  readonly publishesMetrics: boolean;
   /** Its routes have this name. */
   readonly modelName: string;
   /** The integer version that clients may ask for. */
@@ -91,6 +104,7 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     this.modelVersion = inferenceFunction.modelVersion;
     this.taskType = inferenceFunction.taskType;
     this.telemetry = props;
+    this.publishesMetrics = props.publishMetrics !== false;
     const given = { ...(gpuQueue === undefined ? {} : { onGpuUnavailable: 'queue' as const }), ...props.policy };
     this.policy = completePolicy(given).policy;
     // The router reads the result of an invocation.
@@ -111,8 +125,14 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     });
     props.environmentEncryption?.grantDecrypt(this.role);
 
+    const { artifactFolder } = inferenceFunction.modelLayer;
+    this.modelInterfaceLayer =
+      gpuEndpoint === undefined || artifactFolder === undefined
+        ? undefined
+        : new ModelInterfaceLayer(this, 'ModelInterface', { modelName: this.modelName, artifactFolder });
     const { provisionedConcurrency = inferenceFunction.provisionedConcurrency, reserveConcurrency = true } = props;
     const provisioned = provisionedConcurrency === false ? undefined : provisionedConcurrency;
+    this.provisionedConcurrency = provisioned;
     const predict = reservedOf(inferenceFunction.function);
     const reserved =
       props.reservedConcurrentExecutions ?? (reserveConcurrency ? routerConcurrency(predict, provisioned) : undefined);
@@ -122,6 +142,7 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
       architecture: props.architecture ?? inferenceFunction.function.architecture,
       code: routerAsset().code,
       handler: 'index.handler',
+      ...(this.modelInterfaceLayer === undefined ? {} : { layers: [this.modelInterfaceLayer.layer] }),
       memorySize: props.memorySize ?? DEFAULT_MEMORY_MIB,
       timeout: Duration.seconds(Math.ceil(this.policy.timeout / 1000) + TIME_TO_ANSWER_SECONDS),
       environment: { ...telemetryVariables(props), ...this.variables(given) },
@@ -136,6 +157,8 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     checkEnvironmentAtSynth(resource);
     // As for the function that predicts: CDK's own property would put a wildcard into the policy that users' grants share.
     if (tracing !== Tracing.DISABLED) resource.tracingConfig = { mode: tracing };
+    // A layer's content is no property of the function, so on its own it would not publish a version.
+    if (this.modelInterfaceLayer !== undefined) this.function.invalidateVersionBasedOn(this.modelInterfaceLayer.digest);
     announceConcurrency(this, this.modelName, { predict, router: reserved });
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: a Version is an IVersion.
     this.alias = new Alias(this, 'Alias', { aliasName: 'live', version: this.function.currentVersion as IVersion });
@@ -152,9 +175,10 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     return [this.function, this.inferenceFunction.function];
   }
 
-  /** Whether requests may become jobs. */
-  get hasJobs(): boolean {
-    return this.gpuQueue !== undefined;
+  /** Of what jobs are made: of nothing without a `gpuQueue`, and with the policy to fail of uploads alone. */
+  get routing(): Routing {
+    if (this.gpuQueue === undefined) return 'no-jobs';
+    return this.policy.onGpuUnavailable === 'queue' ? 'jobs' : 'uploads';
   }
 
   /** How long an API has to wait for it at least, in ms: a second more than its policy's timeout. */
@@ -174,6 +198,11 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
       message: `${this.node.path} has to see an answer whole before it can be sure of it, and its API streams answers.`,
       advice: 'Leave streaming out, or give the API the InferenceFunction without a router.',
     });
+  }
+
+  /** Called by `InferenceApi` with its `cors`: jobs have their requests and results in the bucket of `gpuQueue`. */
+  allowPages(pages: QueuePages): void {
+    this.gpuQueue?.allowPages(pages);
   }
 
   /**
@@ -217,14 +246,13 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
   }
 
   private variables(policy: Readonly<Record<string, unknown>>): Record<string, string> {
-    const { gpuEndpoint, gpuQueue, inferenceFunction } = this;
+    const { gpuEndpoint, gpuQueue, inferenceFunction, modelInterfaceLayer } = this;
     return {
       [ROUTER_VARIABLES.predictFunction]: inferenceFunction.alias.functionArn,
       [ROUTER_VARIABLES.model]: this.modelName,
       [ROUTER_VARIABLES.modelVersion]: String(this.modelVersion),
-      ...(gpuEndpoint === undefined
-        ? {}
-        : { [ROUTER_VARIABLES.gpuEndpoint]: gpuEndpoint.endpointName, ...this.signatureVariable() }),
+      ...(gpuEndpoint === undefined ? {} : { [ROUTER_VARIABLES.gpuEndpoint]: gpuEndpoint.endpointName }),
+      ...(modelInterfaceLayer === undefined ? {} : { [ROUTER_VARIABLES.modelInterface]: modelInterfaceLayer.path }),
       ...(gpuQueue === undefined
         ? {}
         : {
@@ -237,17 +265,11 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     };
   }
 
-  /** For requests of TensorFlow Serving, which a GPU answers only translated. */
-  private signatureVariable(): Record<string, string> {
-    const signature = JSON.stringify(this.inferenceFunction.modelLayer.signature);
-    const fits = signature !== undefined && signature.length <= MAX_SIGNATURE_CHARACTERS;
-    return fits ? { [ROUTER_VARIABLES.modelSignature]: signature } : {};
-  }
-
   private retainVersions(keepVersions: number | undefined): VersionRetention | undefined {
     if (keepVersions === undefined) return undefined;
     const retention = VersionRetention.of(this);
-    retention.addFunction({ function: this.function, alias: this.alias, layers: [], keepVersions });
+    const layers = this.modelInterfaceLayer === undefined ? [] : [this.modelInterfaceLayer];
+    retention.addFunction({ function: this.function, alias: this.alias, layers, keepVersions });
     return retention;
   }
 }

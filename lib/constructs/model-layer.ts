@@ -1,12 +1,5 @@
-import {
-  type Architecture,
-  Code,
-  type CodeConfig,
-  type ILayerVersion,
-  LayerVersion,
-  Runtime,
-} from 'aws-cdk-lib/aws-lambda';
-import { type FileAssetLocation, FileAssetPackaging, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
+import { type Architecture, type ILayerVersion, LayerVersion, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { FileAssetPackaging, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { folderBytes } from '../artifact/folder-digest.js';
 import type { InputProfile } from '../artifact/input-profile.js';
@@ -18,6 +11,7 @@ import type { Model } from './model.js';
 import { layerPath } from './model-asset.js';
 import { readArtifact, readInputProfile } from './model-description.js';
 import { type ModelWeights, splitModel } from './model-weights.js';
+import { StagedCode } from './staged-code.js';
 
 /** Properties of a `ModelLayer`. */
 export interface ModelLayerProps {
@@ -59,6 +53,8 @@ export class ModelLayer extends Construct {
   readonly bytes: number | undefined;
   /** Hash of what the model is made from, its weights in S3 included. */
   readonly digest: string;
+  /** The folder with the built artifact; undefined where nothing was built. */
+  readonly artifactFolder: string | undefined;
   /** What the model takes and gives; undefined where nothing was built. */
   readonly signature: Signature | undefined;
   /** How the inputs of the build's samples are distributed; undefined without a `drift` section in model.json, or where nothing was built. */
@@ -73,6 +69,7 @@ export class ModelLayer extends Construct {
     const { model } = props;
     this.architecture = chooseArchitecture(this, props.architecture);
     const { staging, artifactFolder } = model.bind(this, { architecture: architectureName(this.architecture) });
+    this.artifactFolder = artifactFolder;
     this.artifactPath = `/opt/${layerPath(model.name)}`;
     this.bytes = artifactFolder === undefined ? undefined : folderBytes(artifactFolder);
     this.digest = staging.assetHash;
@@ -104,18 +101,5 @@ export class ModelLayer extends Construct {
       compatibleRuntimes: [Runtime.NODEJS_22_X, Runtime.NODEJS_24_X],
       removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
     });
-  }
-}
-
-/** An asset that is staged already; its key is its hash, so that a new content is a new layer version. */
-class StagedCode extends Code {
-  readonly isInline = false;
-
-  constructor(private readonly location: FileAssetLocation) {
-    super();
-  }
-
-  bind(): CodeConfig {
-    return { s3Location: { bucketName: this.location.bucketName, objectKey: this.location.objectKey } };
   }
 }

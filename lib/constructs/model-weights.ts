@@ -1,11 +1,12 @@
 /** A model in two parts: its largest file an object in S3, all the rest a layer. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { type AssetStaging, FileAssetPackaging, Stack, Stage } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { canonicalJson, sha256 } from '../artifact/digest.js';
 import { type ArtifactFile, MANIFEST_FILE, type Manifest } from '../artifact/manifest.js';
 import { layerPath } from './model-asset.js';
+import { stageFolder } from './staged-folder.js';
 
 /** The weights of a model, as an object in the CDK's bucket whose key is their sha256. */
 export interface ModelWeights {
@@ -36,7 +37,10 @@ export function splitModel(
   const layerHash = sha256(canonicalJson({ model: staging.assetHash, without: weights.path }));
   const folder = join(dirname(staging.absoluteStagedPath), `asset.${layerHash}`);
   const others = [MANIFEST_FILE, ...manifest.files.filter((file) => file !== weights).map((file) => file.path)];
-  copyOnce(artifactFolder, folder, layerPath(name), others);
+  stageFolder(
+    folder,
+    others.map((path) => ({ path: join(layerPath(name), path), copyOf: join(artifactFolder, path) })),
+  );
 
   const stack = Stack.of(scope);
   const assembly = Stage.of(stack)?.outdir ?? dirname(folder);
@@ -65,20 +69,4 @@ export function splitModel(
 
 function largestFile({ files }: Manifest): ArtifactFile {
   return files.reduce((largest, file) => (file.bytes > largest.bytes ? file : largest));
-}
-
-/** Under a temporary name first: a folder that is there is whole. */
-function copyOnce(from: string, to: string, below: string, paths: readonly string[]): void {
-  if (existsSync(to)) return;
-  const temporary = join(dirname(to), `.${basename(to)}.${process.pid}.tmp`);
-  try {
-    for (const path of paths) {
-      const target = join(temporary, below, path);
-      mkdirSync(dirname(target), { recursive: true });
-      copyFileSync(join(from, path), target);
-    }
-    renameSync(temporary, to);
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
 }

@@ -1,11 +1,12 @@
 /** What a model's requests cost, as an expression over its metrics. */
 import { type IMetric, MathExpression } from 'aws-cdk-lib/aws-cloudwatch';
-import type { Alias, CfnAlias, CfnFunction, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import type { CfnEndpointConfig } from 'aws-cdk-lib/aws-sagemaker';
 import { Token } from 'aws-cdk-lib/core';
 import type { Prices } from '../cost/prices.js';
 import { architectureName } from './architecture.js';
 import type { GpuEndpointBase } from './gpu-endpoint-base.js';
+import type { MonitoredRouter } from './inference-monitoring-options.js';
 import type { MonitoredTraffic } from './monitored-traffic.js';
 
 const PER = 1_000_000;
@@ -59,7 +60,7 @@ export function monitoredCost(traffic: MonitoredTraffic, prices: Prices): Monito
     }),
     note: noteOf(prices, {
       isProvisioned: [model.function, ...(router === undefined ? [] : [router])].some(
-        ({ alias }) => provisionedOf(alias) !== undefined,
+        ({ provisionedConcurrency }) => provisionedConcurrency !== undefined,
       ),
       withoutPrice: [
         ...new Set(instances.filter((each) => perHour(each) === undefined).map((each) => each.instanceType)),
@@ -68,20 +69,13 @@ export function monitoredCost(traffic: MonitoredTraffic, prices: Prices): Monito
   };
 }
 
-/** How many environments an alias keeps ready, as deployed; undefined for none. */
-export function provisionedOf(alias: Alias): number | undefined {
-  const { provisionedConcurrencyConfig: config } = alias.node.defaultChild as CfnAlias;
-  if (config === undefined || Token.isUnresolved(config)) return undefined;
-  return (config as CfnAlias.ProvisionedConcurrencyConfigurationProperty).provisionedConcurrentExecutions;
-}
-
 /**
  * Requests and their time, which on provisioned environments has a price of its own, and these environments. Each millisecond that has begun
  * is billed, which the sum of durations leaves out: half of one for each request.
  */
 function lambdaTerms(
   id: string,
-  { function: lambdaFunction, alias }: { readonly function: LambdaFunction; readonly alias: Alias },
+  { function: lambdaFunction, provisionedConcurrency }: Pick<MonitoredRouter, 'function' | 'provisionedConcurrency'>,
   { lambda }: Prices,
   metric: (name: string) => IMetric,
 ): readonly Term[] {
@@ -91,16 +85,17 @@ function lambdaTerms(
   const perMillisecond = (gigabytes * lambda.perGigabyteSecond[architecture]) / 1000;
   const metrics = { [`${id}Requests`]: metric('Invocations'), [`${id}Time`]: metric('Duration') };
   const perRequest = { expression: `FILL(${id}Requests, 0) * ${decimal(lambda.perRequest)}`, metrics };
-  const kept = provisionedOf(alias);
-  if (kept === undefined) {
+  if (provisionedConcurrency === undefined) {
     return [perRequest, { expression: `FILL(${id}Time, 0) * ${decimal(perMillisecond)}`, metrics }];
   }
   const running = (gigabytes * lambda.provisioned.runningPerGigabyteSecond[architecture]) / 1000;
+  // Of a number that only the deployment knows nothing is counted.
+  const kept = Token.isUnresolved(provisionedConcurrency.min) ? 0 : provisionedConcurrency.min;
   const ready = kept * gigabytes * lambda.provisioned.perGigabyteSecond[architecture];
   return [
     perRequest,
     {
-      expression: `FILL(${id}Time, 0) * (${decimal(perMillisecond)} - ${decimal(perMillisecond - running)} * FILL(${id}Provisioned, 0) / ${id}Requests)`,
+      expression: `FILL(${id}Time, 0) * (${decimal(perMillisecond)} - ${decimal(perMillisecond - running)} * FILL(${id}Provisioned, 0) / FILL(${id}Requests, 1))`,
       metrics: { ...metrics, [`${id}Provisioned`]: metric('ProvisionedConcurrencyInvocations') },
     },
     { expression: `PERIOD(${id}Requests) * ${decimal(ready)}`, metrics },

@@ -23,7 +23,7 @@ export class MonitoredTraffic {
   ) {
     this.name = model.function.modelName;
     this.hasOwnMetrics = model.function.publishesMetrics;
-    this.hasRouterMetrics = model.router !== undefined && this.hasOwnMetrics;
+    this.hasRouterMetrics = model.router !== undefined && (model.router.publishesMetrics ?? this.hasOwnMetrics);
   }
 
   /** A metric of the function in the namespace AWS/Lambda. */
@@ -51,7 +51,8 @@ export class MonitoredTraffic {
   /** Answers of 500 and more that were written down; Lambda counts what ends without an answer: timeouts, crashes, no memory. */
   serverErrors(): Metric | undefined {
     if (this.hasRouterMetrics) return this.router('RouterErrors');
-    return this.hasOwnMetrics ? this.own('ServerErrors') : undefined;
+    // What a function behind a router fails at, callers may have from the GPU.
+    return this.hasOwnMetrics && this.model.router === undefined ? this.own('ServerErrors') : undefined;
   }
 
   /** Of the GPU that answers at once. */
@@ -95,7 +96,8 @@ export class MonitoredTraffic {
     return this.share(
       'FILL(failed, 0) + FILL(expired, 0)',
       { failed: queue.metricFailures(options), expired: queue.metricExpiredRequests(options) },
-      { metric: queue.metricProcessed(options), minRequests },
+      // What expires was never worked on.
+      { metric: queue.metricProcessed(options), minRequests, all: 'FILL(requests, 0) + FILL(expired, 0)' },
       'Failed or expired in the queue, %',
     );
   }
@@ -171,16 +173,24 @@ export class MonitoredTraffic {
   private share(
     part: string,
     metrics: Readonly<Record<string, IMetric>>,
-    whole: { readonly metric: IMetric; readonly minRequests: number },
+    { metric, minRequests, all = 'FILL(requests, 0)' }: Whole,
     label: string,
   ): MathExpression {
     return new MathExpression({
-      expression: `IF(FILL(requests, 0) >= ${Math.max(1, whole.minRequests)}, 100 * (${part}) / requests, 0)`,
-      usingMetrics: { ...metrics, requests: whole.metric },
+      expression: `IF(${all} >= ${Math.max(1, minRequests)}, 100 * (${part}) / (${all}), 0)`,
+      usingMetrics: { ...metrics, requests: metric },
       period: this.period,
       label,
     });
   }
+}
+
+/** What a share is a share of. */
+interface Whole {
+  readonly metric: IMetric;
+  readonly minRequests: number;
+  /** Expression over `requests`, which is the metric, and the part's own metrics. */
+  readonly all?: string;
 }
 
 /** A model's dashboard and alarms ask for what it has. */

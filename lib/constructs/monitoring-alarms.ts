@@ -17,7 +17,6 @@ import type {
   MonitoringDriftAlarmOptions,
   MonitoringShareAlarmOptions,
 } from './inference-monitoring-options.js';
-import { provisionedOf } from './monitored-cost.js';
 import { MonitoredTraffic } from './monitored-traffic.js';
 
 export type AlarmKind = keyof MonitoringAlarms;
@@ -101,7 +100,7 @@ export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minimum: n
         },
       ];
     case 'spillover':
-      return provisionedOf(model.function.alias) === undefined
+      return model.function.provisionedConcurrency === undefined
         ? []
         : [
             {

@@ -4,7 +4,7 @@ import type { Construct } from 'constructs';
 import { GpuEndpointBase, type GpuEndpointPlan } from './gpu-endpoint-base.js';
 import type { RealTimeGpuEndpointProps } from './gpu-endpoint-options.js';
 import { realTimeProblems } from './gpu-endpoint-problems.js';
-import { instanceBounds, requestTracking } from './gpu-endpoint-scaling.js';
+import { instanceBounds, leaveChoice, requestTracking } from './gpu-endpoint-scaling.js';
 import { captureConfig, capturedTo, shadowOf, variantsOf } from './gpu-endpoint-variants.js';
 import { INVOKE_ENDPOINT } from './permissions.js';
 import { throwProblems } from './problems.js';
@@ -22,8 +22,8 @@ export class RealTimeGpuEndpoint extends GpuEndpointBase {
         capture: capturedTo(props.dataCapture),
         config: props.dataCapture === undefined ? {} : { dataCaptureConfig: captureConfig(props.dataCapture) },
         scalingOf: ({ scaling }) => {
-          const { min, max } = instanceBounds(scaling);
-          return max > min ? { min, max, tracking: requestTracking(scaling) } : undefined;
+          const bounds = instanceBounds(scaling);
+          return leaveChoice(bounds) ? { ...bounds, tracking: requestTracking(scaling) } : undefined;
         },
       };
     });

@@ -26,7 +26,7 @@ import { bindCustomDomain, mapCustomDomain } from './custom-domain.js';
 import { CORS_VARIABLE } from './function-variables.js';
 import type { RestApiOptions } from './inference-api-options.js';
 import { InferenceAuth, type RestAuthConfig } from './inference-auth.js';
-import type { InferenceTarget } from './inference-target.js';
+import { hasJobs, type InferenceTarget } from './inference-target.js';
 import { RestCors } from './rest-cors.js';
 import { RestRequestValidation } from './rest-request-validation.js';
 import type { Route } from './routes.js';
@@ -83,7 +83,7 @@ export class RestApiGateway implements ApiGateway {
     target.answerBy(streaming ? 'streamed' : 'buffered');
     if (this.cors !== undefined) {
       for (const answering of target.functions)
-        answering.addEnvironment(CORS_VARIABLE, this.cors.functionVariable(target.hasJobs));
+        answering.addEnvironment(CORS_VARIABLE, this.cors.functionVariable(hasJobs(target)));
     }
     // aws-cdk-lib's optional properties are typed without `undefined`, its classes with: an Alias is an IFunction.
     const invoked = target.alias as IFunction;
@@ -95,7 +95,7 @@ export class RestApiGateway implements ApiGateway {
     });
     return routes.map((route) => {
       const resource = this.api.root.resourceForPath(route.path);
-      this.cors?.addPreflight(resource, target.hasJobs);
+      this.cors?.addPreflight(resource, hasJobs(target));
       const method = resource.addMethod(route.method, integration, {
         ...this.methodOptions,
         ...this.validation?.methodOptions(route),

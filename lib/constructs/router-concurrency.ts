@@ -5,6 +5,7 @@
 import type { CfnFunction, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Annotations, Token } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import type { InferenceFunctionOptions } from './inference-function-options.js';
 import { greatestConcurrency, type ProvisionedConcurrency } from './provisioned-concurrency.js';
 
 /**
@@ -15,18 +16,31 @@ const PREDICT_CONCURRENCY = 30;
 /** A request that waits for the GPU holds one of the router's and none of the other's. */
 const ROUTER_PER_PREDICT = 2;
 
-/** For the function behind a router whose options do not say. */
-export function predictConcurrency(provisioned: ProvisionedConcurrency | undefined): number {
-  return Math.max(PREDICT_CONCURRENCY, greatestKnown(provisioned));
+/** For the hook of a deployment: the new version that it asks has no provisioned environments yet. */
+const FOR_NEW_VERSION = 5;
+
+/**
+ * For the function behind a router whose options do not say; undefined where only the deployment knows how much is provisioned, because
+ * Lambda takes that out of what is reserved.
+ */
+export function predictConcurrency({
+  provisionedConcurrency,
+  deployment,
+}: Pick<InferenceFunctionOptions, 'provisionedConcurrency' | 'deployment'>): number | undefined {
+  const provisioned = greatestOf(provisionedConcurrency);
+  const forNewVersion = deployment === undefined || deployment.options.replay === false ? 0 : FOR_NEW_VERSION;
+  return provisioned === undefined ? undefined : Math.max(PREDICT_CONCURRENCY, provisioned + forNewVersion);
 }
 
-/** For a router whose options do not say. */
+/** For a router whose options do not say; undefined as for the function. */
 export function routerConcurrency(
   predict: number | undefined,
   provisioned: ProvisionedConcurrency | undefined,
-): number {
+): number | undefined {
   const behind = predict === undefined || Token.isUnresolved(predict) ? 0 : predict;
-  return Math.max(PREDICT_CONCURRENCY * ROUTER_PER_PREDICT, behind * ROUTER_PER_PREDICT, greatestKnown(provisioned));
+  const own = greatestOf(provisioned);
+  if (own === undefined) return undefined;
+  return Math.max(PREDICT_CONCURRENCY * ROUTER_PER_PREDICT, behind * ROUTER_PER_PREDICT, own);
 }
 
 /** Undefined where it has none of its own. */
@@ -62,8 +76,8 @@ export function announceConcurrency(
   );
 }
 
-function greatestKnown(provisioned: ProvisionedConcurrency | undefined): number {
-  return (provisioned && greatestConcurrency(provisioned)) ?? 0;
+function greatestOf(provisioned: ProvisionedConcurrency | undefined): number | undefined {
+  return provisioned === undefined ? 0 : greatestConcurrency(provisioned);
 }
 
 function shown(executions: number | undefined): string {

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { CAPTURE_VARIABLE } from '../artifact/capture.js';
+import { MODEL_INTERFACE_VARIABLE } from '../artifact/model-interface.js';
 import { LOCAL_CREDENTIALS } from './local-s3.js';
 import type { LocalFunction } from './local-stack.js';
 
 /** What a function gets of this machine's environment. AWS credentials are not among it. */
 const PASSED_ON = ['PATH', 'LANG', 'TZ', 'SystemRoot'];
 /** Variables of ours and of Node.js that name files of layers. /opt itself cannot be mounted without privileges. */
-const PATHS_INTO_OPT = ['CDK_ONNX_ARTIFACT', 'CDK_ONNX_RECORDINGS', 'NODE_PATH'];
+const PATHS_INTO_OPT = ['CDK_ONNX_ARTIFACT', 'CDK_ONNX_RECORDINGS', MODEL_INTERFACE_VARIABLE, 'NODE_PATH'];
 
 export interface EnvironmentVariablesOptions {
   readonly function: LocalFunction;

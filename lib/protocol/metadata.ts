@@ -14,7 +14,13 @@ export function serverMetadata(version: string) {
 export interface ListedModel {
   readonly name: string;
   readonly version: number;
+  /** Undefined where no router stands in front of its function. */
+  readonly routing?: Routing | undefined;
 }
+
+/** What a router makes jobs of: nothing, what callers upload, or inferences that nobody answers too. */
+export type Routing = (typeof ROUTINGS)[number];
+export const ROUTINGS = ['no-jobs', 'uploads', 'jobs'] as const;
 
 /** V2 knows no listing; versions are texts, as everywhere in V2. */
 export function modelListing(models: readonly ListedModel[]) {

@@ -1,48 +1,35 @@
 /** The paths of an OpenAPI document: which route takes what, and answers what. */
 import type { ListedModel } from './metadata.js';
+import {
+  inferenceThroughRouter,
+  jobPaths,
+  queuedParameters,
+  queuedThroughRouter,
+  throughRouter,
+} from './openapi-jobs.js';
+import {
+  BYTES,
+  HEADER_LENGTH,
+  json,
+  type MediaType,
+  type Operation,
+  type PathItem,
+  type Responses,
+  reference,
+  responses,
+  tagOf,
+} from './openapi-parts.js';
 import { type JsonSchema, schemaName } from './openapi-schemas.js';
 
-export interface MediaType {
-  readonly schema: JsonSchema;
-}
-
-export interface OpenApiResponse {
-  readonly description: string;
-  readonly content: Readonly<Record<string, MediaType>>;
-}
-
-export interface Operation {
-  readonly operationId: string;
-  readonly summary: string;
-  readonly tags: readonly string[];
-  readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly required: true; readonly content: Readonly<Record<string, MediaType>> };
-  readonly responses: Readonly<Record<string, OpenApiResponse>>;
-}
-
-export interface Parameter {
-  readonly name: string;
-  readonly in: 'path' | 'header';
-  readonly required: boolean;
-  readonly description: string;
-  readonly schema: JsonSchema;
-}
-
-export type PathItem = Readonly<Partial<Record<'get' | 'post', Operation>>>;
-
-/** Bytes of any kind; in OpenAPI 3.1 a schema without a type. */
-const BYTES: JsonSchema = {};
-const HEADER_LENGTH: Parameter = {
-  name: 'Inference-Header-Content-Length',
-  in: 'header',
-  required: false,
-  description: 'Bytes of the JSON document, where binary tensors follow it.',
-  schema: { type: 'integer', minimum: 0 },
-};
-
-export function serverPaths(): Readonly<Record<string, PathItem>> {
+/** @param first the model whose function answers for the server */
+export function serverPaths(first: ListedModel): Readonly<Record<string, PathItem>> {
   const get = (operationId: string, summary: string, schema: string): PathItem => ({
-    get: { operationId, summary, tags: ['server'], responses: responses(json(reference(schema)), ['503']) },
+    get: {
+      operationId,
+      summary,
+      tags: ['server'],
+      responses: throughRouter(first, responses(json(reference(schema)), ['503'])),
+    },
   });
   return {
     '/v2': get('server', 'What the server is', 'ServerMetadata'),
@@ -65,6 +52,7 @@ export function modelPaths(model: ListedModel, options: ModelPathOptions): Reado
   const { accepts } = options;
   const paths = {
     ...v2Paths(model, `/v2/models/${name}`, '', options),
+    ...jobPaths(model, v2Content(name, 'InferResponse', options)),
     ...v2Paths(model, `/v2/models/${name}/versions/${version}`, `_version_${version}`, options),
     ...v1Paths(model, `/v1/models/${name}`, '', options),
     ...v1Paths(model, `/v1/models/${name}/versions/${version}`, `_version_${version}`, options),
@@ -78,7 +66,10 @@ export function modelPaths(model: ListedModel, options: ModelPathOptions): Reado
       required: true,
       content: Object.fromEntries(accepts.map((type) => [type, { schema: bodySchema(type) }])),
     },
-    responses: responses(json(reference(schemaName(name, 'Predictions'))), ['400', '413', '415', '503']),
+    responses: inferenceThroughRouter(
+      model,
+      responses(json(reference(schemaName(name, 'Predictions'))), ['400', '413', '415', '503']),
+    ),
   };
   return { ...paths, [`/predict/${name}`]: { post: predict } };
 }
@@ -90,17 +81,27 @@ function bodySchema(mediaType: string): JsonSchema {
   return { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] };
 }
 
-function v2Paths({ name }: ListedModel, path: string, suffix: string, { isDescribed }: ModelPathOptions) {
+/** Of tensors in V2: a document, with binary tensors behind it or without. */
+function v2Content(
+  name: string,
+  kind: 'InferRequest' | 'InferResponse',
+  { isDescribed }: ModelPathOptions,
+): Readonly<Record<'application/json' | 'application/octet-stream', MediaType>> {
+  const schema = reference(isDescribed ? schemaName(name, kind) : `Any${kind}`);
+  return { 'application/json': { schema }, 'application/octet-stream': { schema: BYTES } };
+}
+
+function v2Paths(model: ListedModel, path: string, suffix: string, options: ModelPathOptions) {
+  const { name } = model;
   const tags = [tagOf(name)];
-  const schema = (kind: string) => reference(isDescribed ? schemaName(name, kind) : `Any${kind}`);
-  const binary = (kind: string) => ({ ...json(schema(kind)), 'application/octet-stream': { schema: BYTES } });
+  const through = (answers: Responses) => throughRouter(model, answers);
   const paths: Record<string, PathItem> = {
     [path]: {
       get: {
         operationId: `metadata_${name}${suffix}`,
         summary: "The model's signature, V2",
         tags,
-        responses: responses(json(reference('ModelMetadata')), ['404', '503']),
+        responses: through(responses(json(reference('ModelMetadata')), ['404', '503'])),
       },
     },
     [`${path}/ready`]: {
@@ -108,7 +109,7 @@ function v2Paths({ name }: ListedModel, path: string, suffix: string, { isDescri
         operationId: `ready_${name}${suffix}`,
         summary: 'Whether the model can answer',
         tags,
-        responses: responses(json(reference('ModelReady')), ['404', '503']),
+        responses: through(responses(json(reference('ModelReady')), ['404', '503'])),
       },
     },
     [`${path}/infer`]: {
@@ -116,17 +117,22 @@ function v2Paths({ name }: ListedModel, path: string, suffix: string, { isDescri
         operationId: `infer_${name}${suffix}`,
         summary: 'Tensors in, tensors out: V2, in JSON or with binary tensors behind the document',
         tags,
-        parameters: [HEADER_LENGTH],
-        requestBody: { required: true, content: binary('InferRequest') },
-        responses: responses(binary('InferResponse'), ['400', '404', '415', '422', '500', '503']),
+        parameters: [HEADER_LENGTH, ...queuedParameters(model)],
+        requestBody: { required: true, content: v2Content(name, 'InferRequest', options) },
+        responses: queuedThroughRouter(
+          model,
+          responses(v2Content(name, 'InferResponse', options), ['400', '404', '415', '422', '500', '503']),
+        ),
       },
     },
   };
   return paths;
 }
 
-function v1Paths({ name }: ListedModel, path: string, suffix: string, { isDescribed }: ModelPathOptions) {
+function v1Paths(model: ListedModel, path: string, suffix: string, { isDescribed }: ModelPathOptions) {
+  const { name } = model;
   const tags = [tagOf(name)];
+  const through = (answers: Responses) => throughRouter(model, answers);
   const request = isDescribed ? schemaName(name, 'PredictRequest') : 'AnyPredictRequest';
   const paths: Record<string, PathItem> = {
     [path]: {
@@ -134,7 +140,7 @@ function v1Paths({ name }: ListedModel, path: string, suffix: string, { isDescri
         operationId: `tensorflow_status_${name}${suffix}`,
         summary: "The model's status, TensorFlow Serving",
         tags,
-        responses: responses(json(reference('TensorFlowModelStatus')), ['404', '503']),
+        responses: through(responses(json(reference('TensorFlowModelStatus')), ['404', '503'])),
       },
     },
     [`${path}/metadata`]: {
@@ -142,7 +148,7 @@ function v1Paths({ name }: ListedModel, path: string, suffix: string, { isDescri
         operationId: `tensorflow_metadata_${name}${suffix}`,
         summary: "The model's signature, TensorFlow Serving",
         tags,
-        responses: responses(json(reference('Object')), ['404', '503']),
+        responses: through(responses(json(reference('Object')), ['404', '503'])),
       },
     },
     [`${path}:predict`]: {
@@ -151,42 +157,12 @@ function v1Paths({ name }: ListedModel, path: string, suffix: string, { isDescri
         summary: 'Tensors in, tensors out: TensorFlow Serving, by rows or by columns',
         tags,
         requestBody: { required: true, content: json(reference(request)) },
-        responses: responses(json(reference('PredictResponse')), ['400', '404', '415', '422', '500', '503']),
+        responses: inferenceThroughRouter(
+          model,
+          responses(json(reference('PredictResponse')), ['400', '404', '415', '422', '500', '503']),
+        ),
       },
     },
   };
   return paths;
-}
-
-function tagOf(modelName: string): string {
-  return `model ${modelName}`;
-}
-
-function json(schema: JsonSchema): Readonly<Record<string, MediaType>> {
-  return { 'application/json': { schema } };
-}
-
-function reference(schema: string): JsonSchema {
-  return { $ref: `#/components/schemas/${schema}` };
-}
-
-const ERRORS: Readonly<Record<string, string>> = {
-  '400': 'The request is wrong',
-  '404': 'There is no such model, version or route',
-  '413': 'The body is too large',
-  '415': 'The body has a type or an encoding that is not taken',
-  '422': 'The answer cannot be written in the form that was asked for',
-  '500': 'The function failed, or had not enough memory',
-  '503': 'The model could not be opened',
-};
-
-function responses(
-  content: Readonly<Record<string, MediaType>>,
-  errors: readonly string[],
-): Readonly<Record<string, OpenApiResponse>> {
-  const failures = errors.map((status): [string, OpenApiResponse] => [
-    status,
-    { description: ERRORS[status] ?? status, content: json(reference('Error')) },
-  ]);
-  return Object.fromEntries([['200', { description: 'The answer', content }], ...failures]);
 }

@@ -209,6 +209,9 @@ function array(items: JsonSchema): JsonSchema {
 }
 
 /** @param required default: every property */
-function object(properties: Readonly<Record<string, JsonSchema>>, required = Object.keys(properties)): JsonSchema {
+export function object(
+  properties: Readonly<Record<string, JsonSchema>>,
+  required = Object.keys(properties),
+): JsonSchema {
   return { type: 'object', properties, required };
 }

@@ -1,7 +1,9 @@
 /** `GET /openapi.json`: what an endpoint answers, for generators of clients and for people. https://spec.openapis.org/oas/v3.1.0 */
 import type { Manifest } from '../artifact/manifest.js';
 import type { ListedModel } from './metadata.js';
-import { modelPaths, type PathItem, serverPaths } from './openapi-paths.js';
+import { jobSchemas, routingHeaders } from './openapi-jobs.js';
+import type { OpenApiHeader, PathItem } from './openapi-parts.js';
+import { modelPaths, serverPaths } from './openapi-paths.js';
 import { type JsonSchema, modelSchemas, sharedSchemas } from './openapi-schemas.js';
 
 export interface OpenApiOptions {
@@ -20,13 +22,20 @@ export interface OpenApiDocument {
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Readonly<Record<string, PathItem>>;
-  readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, JsonSchema>>;
+    /** Those of a router; none without one. */
+    readonly headers?: Readonly<Record<string, OpenApiHeader>>;
+  };
 }
 
 /** The document; the same for the same options. */
 export function openApiDocument({ manifest, models, version, accepts = [] }: OpenApiOptions): OpenApiDocument {
   const others = models.filter(({ name }) => name !== manifest.name);
-  const own = { name: manifest.name, version: manifest.modelVersion };
+  const routing = models.find(({ name }) => name === manifest.name)?.routing;
+  const own: ListedModel = { name: manifest.name, version: manifest.modelVersion, routing };
+  const routings = [own, ...others].flatMap((model) => model.routing ?? []);
+  const hasJobs = routings.some((each) => each !== 'no-jobs');
   return {
     openapi: '3.1.0',
     info: {
@@ -40,10 +49,13 @@ export function openApiDocument({ manifest, models, version, accepts = [] }: Ope
       ...[own, ...others].map(({ name }) => ({ name: `model ${name}`, description: `The model ${name}` })),
     ],
     paths: {
-      ...serverPaths(),
+      ...serverPaths(own),
       ...modelPaths(own, { isDescribed: true, accepts: manifest.task.type === 'tensor' ? [] : accepts }),
       ...Object.assign({}, ...others.map((model) => modelPaths(model, { isDescribed: false, accepts: [] }))),
     },
-    components: { schemas: { ...sharedSchemas(), ...modelSchemas(manifest) } },
+    components: {
+      schemas: { ...sharedSchemas(), ...(hasJobs ? jobSchemas() : {}), ...modelSchemas(manifest) },
+      ...(routings.length === 0 ? {} : { headers: routingHeaders() }),
+    },
   };
 }

@@ -4,7 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type ServedEndpoint, serveModels } from './endpoint.js';
+import { RouterEndpoint } from '../support/router-endpoint.js';
+import { serveRouter } from '../support/router-over-http.js';
+import { writeLogarithmArtifact } from '../support/served-artifact.js';
+import { serveModels } from './endpoint.js';
 import { clientPython, requireClient } from './python-clients.js';
 
 /** Of its report, what is asserted here. */
@@ -34,11 +37,32 @@ const SEED = 20;
 const MAX_EXAMPLES = 10;
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-schemathesis-'));
-const endpoints: ServedEndpoint[] = [];
+const endpoints: Served[] = [];
 afterAll(async () => {
   await Promise.all(endpoints.map((endpoint) => endpoint.close()));
   rmSync(folder, { recursive: true, force: true });
 });
+
+interface Served {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** A model behind the real router, with a GPU and a queue on loopback. */
+async function serveRouted(): Promise<Served> {
+  const artifact = writeLogarithmArtifact();
+  const endpoint = await RouterEndpoint.start(artifact);
+  const policy = { onGpuUnavailable: 'queue', maxCpuBatch: 3 };
+  const { url, close } = await serveRouter(endpoint.router({ hasQueue: true, policy }));
+  return {
+    url,
+    close: async () => {
+      await close();
+      await endpoint.close();
+      artifact.remove();
+    },
+  };
+}
 
 /** The report, and all that it printed. */
 async function schemathesis(
@@ -63,7 +87,7 @@ async function schemathesis(
 
 interface Run {
   readonly name: string;
-  readonly models: Parameters<typeof serveModels>[0];
+  readonly serve: () => Promise<Served>;
   readonly options: readonly string[];
   readonly checks: readonly (keyof typeof CHECKS)[];
   /** Fewer would mean that a filter excludes what it should not. */
@@ -73,7 +97,7 @@ interface Run {
 const RUNS: readonly Run[] = [
   {
     name: 'every operation of two models',
-    models: ['datatypes', 'half_plus_two'],
+    serve: () => serveModels(['datatypes', 'half_plus_two']),
     // What a schema of JSON cannot say: that elements are as many as the shape says, and what the header's length means.
     options: ['--exclude-checks', [...EXCLUDED, 'positive_data_acceptance'].join(',')],
     checks: [
@@ -87,20 +111,33 @@ const RUNS: readonly Run[] = [
   },
   {
     name: 'all but V2 inference, whose bodies a schema does not describe whole',
-    models: ['half_plus_two'],
+    serve: () => serveModels(['half_plus_two']),
     options: ['--exclude-checks', EXCLUDED.join(','), '--exclude-path-regex', '/infer$'],
     checks: ['positive_data_acceptance', 'response_schema_conformance', 'not_a_server_error'],
     operations: 14,
   },
+  {
+    name: 'a model behind a router, and its jobs',
+    serve: serveRouted,
+    // An unknown header, which nobody minds, is negative data to it where nothing else of a request is wrong.
+    options: ['--exclude-checks', [...EXCLUDED, 'positive_data_acceptance', 'negative_data_rejection'].join(',')],
+    checks: [
+      'not_a_server_error',
+      'status_code_conformance',
+      'content_type_conformance',
+      'response_schema_conformance',
+    ],
+    operations: 19,
+  },
 ];
 
-for (const { name, models, options, checks, operations } of RUNS)
+for (const { name, serve, options, checks, operations } of RUNS)
   describe(`schemathesis: ${name}`, () => {
     let run: Awaited<ReturnType<typeof schemathesis>> | undefined;
     beforeAll(async () => {
       const python = clientPython('schemathesis');
       if (python === undefined) return;
-      const endpoint = await serveModels(models);
+      const endpoint = await serve();
       endpoints.push(endpoint);
       run = await schemathesis(python, endpoint.url, options);
     }, 600_000);

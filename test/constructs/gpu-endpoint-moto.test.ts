@@ -92,11 +92,14 @@ function callsOf(stack: Stack): MotoCall[] {
       .map(({ id, properties }) =>
         call('sagemaker', 'create_endpoint_config', { EndpointConfigName: id, ...properties }),
       ),
-    ...deployment
-      .of('AWS::SageMaker::Endpoint')
-      .map(({ properties: { EndpointName, EndpointConfigName } }) =>
+    ...deployment.of('AWS::SageMaker::Endpoint').flatMap(({ properties }) => {
+      const { EndpointName, EndpointConfigName } = properties;
+      return [
         call('sagemaker', 'create_endpoint', { EndpointName, EndpointConfigName }),
-      ),
+        // What the next deployment asks for; moto has no such operation.
+        call('sagemaker', 'describes', { operation: 'UpdateEndpoint', input: properties }),
+      ];
+    }),
     ...deployment
       .of('AWS::ApplicationAutoScaling::ScalableTarget')
       .map(({ properties }) => call('application-autoscaling', 'register_scalable_target', properties)),
@@ -246,6 +249,21 @@ describe('in moto', () => {
     expect(() => callMoto(python, [{ service: 'sagemaker', method: 'create_model', parameters }])).toThrow(
       /Unknown parameter in input: "PrimaryContainers"/,
     );
+  }, 120_000);
+
+  test('so does one with a value that AWS does not name', ({ skip }) => {
+    const python = requirePython(MOTO, skip);
+    const input = {
+      EndpointName: 'e',
+      EndpointConfigName: 'c',
+      ExcludeRetainedVariantProperties: [{ VariantPropertyType: 'VariantWeight' }],
+    };
+    const call: MotoCall = {
+      service: 'sagemaker',
+      method: 'describes',
+      parameters: { operation: 'UpdateEndpoint', input },
+    };
+    expect(() => callMoto(python, [call])).toThrow(/VariantPropertyType is 'VariantWeight', which is none of/);
   }, 120_000);
 
   test('instances, hosts and metrics are those that AWS names', ({ skip }) => {

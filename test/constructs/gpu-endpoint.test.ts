@@ -1,6 +1,8 @@
+import type { Template } from 'aws-cdk-lib/assertions';
 import { type IRepository, Repository } from 'aws-cdk-lib/aws-ecr';
-import { Bucket } from 'aws-cdk-lib/aws-s3';
-import { Duration } from 'aws-cdk-lib/core';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
+import { Duration, Token } from 'aws-cdk-lib/core';
 import { FactName, RegionInfo } from 'aws-cdk-lib/region-info';
 import { describe, expect, test } from 'vitest';
 import { TRITON_RELEASES, type TritonRelease } from '../../lib/artifact/triton.js';
@@ -120,6 +122,17 @@ describe('refused is', () => {
     expect(refusalOf(() => asynchronous(props))).toMatchObject({ name: 'SynthesisError', code });
   });
 
+  test('a key for results beside a bucket with another one, by which requests are encrypted', () => {
+    const make = (isOther: boolean) => {
+      const stack = stackOf();
+      const encryptionKey = new Key(stack, 'First');
+      const bucket = new Bucket(stack, 'Own', { encryptionKey }) as IBucket;
+      return asynchronous({ bucket, encryption: isOther ? new Key(stack, 'Second') : encryptionKey }, stack);
+    };
+    expect(refusalOf(() => make(true)).code).toBe('ENCRYPTION_TWICE');
+    make(false);
+  });
+
   test('several variants beside a shadow, names that are taken or none, and prefixes, all at once', () => {
     const variants = ['primary', 'b', 'b', 'a_b'].map((name) => ({ name, model: faces }));
     const dataCapture = { bucket: bucket(), share: 2, prefix: '/x' };
@@ -154,6 +167,41 @@ describe('refused is', () => {
     expect(refusalOf(() => realTime({ model: Model.fromArtifact(writeArtifactFolder(folder)) })).code).toBe(
       'GPU_VARIANT_MISSING',
     );
+  });
+});
+
+describe('numbers that only the deployment knows', () => {
+  const few = Token.asNumber({ Ref: 'Few' });
+  const many = Token.asNumber({ Ref: 'Many' });
+  const boundsOf = (template: Template) =>
+    propertiesOf(template, 'AWS::ApplicationAutoScaling::ScalableTarget').map(({ MinCapacity, MaxCapacity }) => [
+      MinCapacity,
+      MaxCapacity,
+    ]);
+  const initialOf = (template: Template) =>
+    (
+      propertyOf(template, 'AWS::SageMaker::EndpointConfig').ProductionVariants as { InitialInstanceCount: unknown }[]
+    )[0]?.InitialInstanceCount;
+
+  test('stand in the template, and none that was calculated of them', () => {
+    for (const make of [realTime, asynchronous]) {
+      const alone = make({ scaling: { minInstances: few } }).template;
+      expect([boundsOf(alone), initialOf(alone)]).toEqual([[], { Ref: 'Few' }]);
+      const both = make({ scaling: { minInstances: few, maxInstances: many } }).template;
+      expect([boundsOf(both), initialOf(both)]).toEqual([[[{ Ref: 'Few' }, { Ref: 'Many' }]], { Ref: 'Few' }]);
+      const most = make({ scaling: { maxInstances: many } }).template;
+      expect(boundsOf(most)).toEqual([[make === realTime ? 1 : 0, { Ref: 'Many' }]]);
+    }
+  });
+
+  test.each<[string, Partial<RealTimeGpuEndpointProps>]>([
+    ['dataCapture.share', { dataCapture: { bucket: undefined as unknown as IBucket, share: few } }],
+    ['shadow.share', { shadow: { model: undefined as unknown as Model, share: few } }],
+    ['weight', { weight: few, shadow: { model: undefined as unknown as Model, share: 0.5 } }],
+  ])('are refused for %s, which is calculated with', (name, props) => {
+    const refusal = refusalOf(() => realTime(props));
+    expect(refusal.code).toBe('SHARE_INVALID');
+    expect(refusal.message).toContain(`${name} is known to the deployment alone`);
   });
 });
 

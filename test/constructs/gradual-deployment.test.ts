@@ -430,6 +430,15 @@ describe('wrong options', () => {
       () => ({ deployment: InferenceDeployment.linear({ percent: 1, interval: Duration.minutes(30) }) }),
     ],
     [
+      'RESERVED_CONCURRENCY_TOO_SMALL',
+      'all of it provisioned',
+      () => ({
+        deployment: InferenceDeployment.allAtOnce(),
+        provisionedConcurrency: { min: 2, max: 8 },
+        reservedConcurrentExecutions: 8,
+      }),
+    ],
+    [
       'ROLLBACK_INVALID',
       'no errors',
       () => ({ deployment: InferenceDeployment.canary({ rollback: { functionErrors: 0 } }) }),

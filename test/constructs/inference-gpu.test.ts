@@ -3,9 +3,12 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Tracing } from 'aws-cdk-lib/aws-lambda';
-import { Duration } from 'aws-cdk-lib/core';
+import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
+import { Duration, Token } from 'aws-cdk-lib/core';
 import { describe, expect, test } from 'vitest';
+import { UPLOAD_HEADERS } from '../../functions/router/jobs/job-upload.js';
 import {
+  InferenceDeployment,
   InferenceEndpoint,
   type InferenceEndpointProps,
   type InferenceGpuOptions,
@@ -80,6 +83,17 @@ describe('gpu', () => {
     ]);
   });
 
+  test('makes jobs of uploads alone where the policy is to fail', () => {
+    const { stack, endpoint } = endpointWith({ queue: true, policy: { onGpuUnavailable: 'fail' } });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::SageMaker::Endpoint', 2);
+    const { Variables } = routerOf(template).Environment;
+    expect(JSON.parse(String(Variables.CDK_ONNX_ROUTER_POLICY))).toEqual({ onGpuUnavailable: 'fail' });
+    expect(Variables).toHaveProperty('CDK_ONNX_GPU_QUEUE_ENDPOINT');
+    expect(routeKeys(template).filter((key) => key.includes('/jobs'))).toHaveLength(3);
+    expect(endpoint.routers.get('faces')?.routing).toBe('uploads');
+  });
+
   test('may be a queue alone', () => {
     const template = templateOf({ realTime: false, queue: { scaling: { maxInstances: 3 } } });
     template.resourceCountIs('AWS::SageMaker::Endpoint', 1);
@@ -143,6 +157,37 @@ describe('gpu', () => {
     }
   });
 
+  const corsOf = (template: Template) =>
+    propertiesOf(template, 'AWS::S3::Bucket').map(({ CorsConfiguration }) => CorsConfiguration);
+
+  test.each([{ apiType: 'http' }, { apiType: 'rest' }] as const)(
+    'lets pages that may call upload requests and read results: %j',
+    (api) => {
+      const cors = { allowOrigins: ['https://example.com', 'https://example.org'], maxAge: Duration.minutes(10) };
+      // What every page of a browser has to send along with an upload.
+      const AllowedHeaders = Object.keys(UPLOAD_HEADERS);
+      expect(corsOf(templateOf({ queue: true }, { ...api, cors }))).toEqual([
+        {
+          CorsRules: [
+            { AllowedMethods: ['PUT'], AllowedOrigins: cors.allowOrigins, AllowedHeaders, MaxAge: 600 },
+            // Behind a redirect from the API browsers do not say whose page asks.
+            { AllowedMethods: ['GET'], AllowedOrigins: ['*'], MaxAge: 600 },
+          ],
+        },
+      ]);
+      expect(corsOf(templateOf({ queue: true }, api))).toEqual([undefined]);
+      expect(corsOf(templateOf({}, { ...api, cors }))).toEqual([]);
+    },
+  );
+
+  test('leaves a bucket of the user as it is', () => {
+    const stack = stackOf();
+    const bucket = new Bucket(stack, 'Mine', { versioned: true });
+    const cors = { allowOrigins: ['https://example.com'] };
+    new InferenceEndpoint(stack, 'Vision', { models: [faces], gpu: { queue: { bucket: bucket as IBucket } }, cors });
+    expect(corsOf(Template.fromStack(stack))).toEqual([undefined]);
+  });
+
   test('is checked by no schema where uploads begin and end, which have no tensors', () => {
     const template = templateOf({ queue: true }, { apiType: 'rest', requestValidation: true });
     const validated = propertiesOf(template, 'AWS::ApiGateway::Method').filter(({ RequestModels }) => RequestModels);
@@ -160,6 +205,22 @@ describe('concurrency', () => {
     expect(reservations({}, { provisionedConcurrency: { min: 40, max: 70 } })).toEqual([70, 140]);
   });
 
+  test('leaves the hook some for a new version, which has no provisioned environments yet', () => {
+    const provisionedConcurrency = { min: 70 };
+    const functionOf = (deployment: InferenceDeployment) =>
+      endpointWith({}, { provisionedConcurrency, deployment }).endpoint.functions.get('faces')?.function.node
+        .defaultChild;
+    expect(functionOf(InferenceDeployment.canary())).toMatchObject({ reservedConcurrentExecutions: 75 });
+    expect(functionOf(InferenceDeployment.canary({ replay: false }))).toMatchObject({
+      reservedConcurrentExecutions: 70,
+    });
+  });
+
+  test('is not reserved where only the deployment knows how much has to be', () => {
+    const min = Token.asNumber({ Ref: 'Environments' });
+    expect(reservations({}, { provisionedConcurrency: { min } })).toEqual([undefined, undefined]);
+  });
+
   test('is nobody’s own where the option says so, with a warning', () => {
     const { stack } = endpointWith({ reserveConcurrency: false });
     expect(functionsOf(Template.fromStack(stack)).map((properties) => properties.ReservedConcurrentExecutions)).toEqual(
@@ -175,6 +236,24 @@ describe('concurrency', () => {
       propertiesOf(template, 'AWS::Lambda::Alias').map(({ ProvisionedConcurrencyConfig: config }) => config),
     ).toEqual([{ ProvisionedConcurrentExecutions: 2 }, { ProvisionedConcurrentExecutions: 2 }]);
   });
+});
+
+test.each<[string | undefined, InferenceEndpointProps['gpu']]>([
+  [undefined, undefined],
+  ['no-jobs', {}],
+  ['uploads', { queue: true, policy: { onGpuUnavailable: 'fail' } }],
+  ['jobs', { queue: true }],
+])('the function that answers for the server is told what its models have in front of them: %j', (routing, gpu) => {
+  const stack = stackOf();
+  const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [faces], ...(gpu === undefined ? {} : { gpu }) });
+  endpoint.addModel(modelOf({ name: 'cats' }), { gpu: false });
+  const [list] = functionsOf(Template.fromStack(stack)).flatMap(
+    ({ Environment }) => Object(Environment).Variables.CDK_ONNX_MODELS ?? [],
+  );
+  expect(JSON.parse(list)).toEqual([
+    { name: 'faces', version: 1, ...(routing === undefined ? {} : { routing }) },
+    { name: 'cats', version: 1 },
+  ]);
 });
 
 describe('a model that is added', () => {
@@ -218,7 +297,6 @@ describe('is refused', () => {
     ['API_TIMEOUT_BELOW_ROUTER', { policy: { timeout: 9_500 } }, { apiTimeout: Duration.seconds(10) }],
     ['POLICY_INVALID', { policy: { extraLoad: 1 } }, {}],
     ['POLICY_QUEUE_MISSING', { policy: { onGpuUnavailable: 'queue' }, queue: false }, {}],
-    ['POLICY_QUEUE_UNUSED', { policy: { onGpuUnavailable: 'fail' }, queue: true }, {}],
     ['MEMORY_SIZE_INVALID', { router: { memorySize: 128 } }, {}],
   ])('%s: %j', (code, gpu, props) => {
     expect(refusalOf(() => endpointWith(gpu, props)).code).toBe(code);

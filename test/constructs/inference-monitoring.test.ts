@@ -18,12 +18,13 @@ import {
   type InferenceMonitoringOptions,
   Model,
   type MonitoredModel,
+  type ProvisionedConcurrency,
 } from '../../lib/constructs/index.js';
 import { PRICES } from '../../lib/cost/prices.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
 import { writeGpuArtifactFolder } from '../support/gpu-artifact.js';
 import { evaluateMetricMath, idsOf } from '../support/metric-math.js';
-import { alarmsOf, dashboardOf, keepReady, routerIn, type Widget } from '../support/monitored-models.js';
+import { alarmsOf, dashboardOf, routerIn, type Widget } from '../support/monitored-models.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'cdk-onnx-test-monitoring-'));
 const outdir = join(folder, 'cdk.out');
@@ -42,14 +43,18 @@ interface Parts {
   readonly router?: boolean;
   readonly gpu?: boolean;
   readonly gpuQueue?: boolean;
-  readonly ready?: number;
+  readonly ready?: ProvisionedConcurrency;
   readonly options?: InferenceFunctionOptions;
 }
 /** A function and what stands beside it, watched. */
 const watched = (parts: Parts = {}, options: InferenceMonitoringOptions = {}) => {
   const stack = new Stack(new App({ outdir }), 'Vision', { env: ENV });
-  const predict = new InferenceFunction(stack, 'Faces', { model: faces, memorySize: 1769, ...parts.options });
-  if (parts.ready !== undefined) keepReady(predict.alias, parts.ready);
+  const predict = new InferenceFunction(stack, 'Faces', {
+    model: faces,
+    memorySize: 1769,
+    ...(parts.ready === undefined ? {} : { provisionedConcurrency: parts.ready }),
+    ...parts.options,
+  });
   const model: MonitoredModel = {
     function: predict,
     ...(parts.router ? { router: routerIn(stack) } : {}),
@@ -61,7 +66,7 @@ const watched = (parts: Parts = {}, options: InferenceMonitoringOptions = {}) =>
   const monitoring = new InferenceMonitoring(stack, 'Monitoring', { models: [model], ...options });
   return { stack, monitoring, template: Template.fromStack(stack) };
 };
-const EVERYTHING: Parts = { router: true, gpu: true, gpuQueue: true, ready: 2 };
+const EVERYTHING: Parts = { router: true, gpu: true, gpuQueue: true, ready: { min: 2 } };
 const widgetCalled = (widgets: readonly Widget[], title: string) => {
   const widget = widgets.find((each) => each.title === title);
   if (widget === undefined)
@@ -88,7 +93,8 @@ const refusal = (make: () => unknown) => {
 describe.each<[string, Parts]>([
   ['a function alone', {}],
   ['a function without metrics of its own', { options: { publishMetrics: false } }],
-  ['a function with provisioned concurrency', { ready: 2 }],
+  ['a function with provisioned concurrency', { ready: { min: 2 } }],
+  ['a function with provisioned concurrency that is scaled', { ready: { min: 1, max: 9 } }],
   ['a router', { router: true }],
   ['a router without metrics of its own', { router: true, options: { publishMetrics: false } }],
   ['a router and a GPU', { router: true, gpu: true }],
@@ -220,8 +226,11 @@ describe('cost per million', () => {
     expect(value).toBeCloseTo(1e6 * (lambda.perRequest + GIGABYTES * lambda.perGigabyteSecond.x86_64), 6);
   });
 
-  test('has environments that are kept ready, and their own price while they run', () => {
-    const { expression, names, note } = cost({ ready: 3 });
+  test.each<[string, ProvisionedConcurrency]>([
+    ['kept ready', { min: 3 }],
+    ['kept ready and scaled', { min: 3, max: 9 }],
+  ])('has environments that are %s, and their own price while they run', (_, ready) => {
+    const { expression, names, note } = cost({ ready });
     expect(names.predictProvisioned).toBe('ProvisionedConcurrencyInvocations');
     const value = evaluateMetricMath(
       expression,
@@ -230,8 +239,8 @@ describe('cost per million', () => {
     );
     const onDemand = 0.75 * 60 * GIGABYTES * lambda.perGigabyteSecond.arm64;
     const provisioned = 0.25 * 60 * GIGABYTES * lambda.provisioned.runningPerGigabyteSecond.arm64;
-    const ready = 3 * 300 * GIGABYTES * lambda.provisioned.perGigabyteSecond.arm64;
-    expect(value).toBeCloseTo((1e6 / 400) * (400 * lambda.perRequest + onDemand + provisioned + ready), 5);
+    const waiting = 3 * 300 * GIGABYTES * lambda.provisioned.perGigabyteSecond.arm64;
+    expect(value).toBeCloseTo((1e6 / 400) * (400 * lambda.perRequest + onDemand + provisioned + waiting), 5);
     expect(note).toContain('provisioned concurrency as deployed');
   });
 
@@ -258,6 +267,23 @@ describe('cost per million', () => {
     expect(evaluateMetricMath(expression, values)).toBeCloseTo((1e6 / 100) * expected, 5);
   });
 
+  test('is there where everything runs on the GPU', () => {
+    const { expression } = cost({ router: true, gpu: true, ready: { min: 1 } });
+    const values = {
+      predictRequests: undefined,
+      predictTime: undefined,
+      predictProvisioned: undefined,
+      routerRequests: 100,
+      routerTime: 0,
+      minutes0: 5,
+    };
+    const expected =
+      100 * lambda.perRequest +
+      300 * GIGABYTES * lambda.provisioned.perGigabyteSecond.arm64 +
+      (5 / 60) * (sageMaker.perInstanceHour['ml.g5.xlarge'] ?? Number.NaN);
+    expect(evaluateMetricMath(expression, values)).toBeCloseTo((1e6 / 100) * expected, 5);
+  });
+
   test('says when and where its prices held, and what has none', () => {
     const prices = { ...PRICES, date: '2030-01', region: 'mars-1', sageMaker: { perInstanceHour: {} } };
     const { expression, note } = cost({ router: true, gpu: true }, { prices });
@@ -274,7 +300,8 @@ describe('alarms', () => {
   test.each<[Parts, readonly string[]]>([
     [{}, ['ErrorRate', 'LatencyP99', 'Throttles']],
     [{ options: { publishMetrics: false } }, ['ErrorRate', 'LatencyP99', 'Throttles']],
-    [{ ready: 1 }, ['ErrorRate', 'LatencyP99', 'Throttles', 'Spillover']],
+    [{ ready: { min: 1 } }, ['ErrorRate', 'LatencyP99', 'Throttles', 'Spillover']],
+    [{ ready: { min: 1, max: 9 } }, ['ErrorRate', 'LatencyP99', 'Throttles', 'Spillover']],
     [{ router: true }, ['ErrorRate', 'LatencyP99', 'Throttles', 'CircuitOpen']],
     [{ router: true, gpu: true }, ['ErrorRate', 'LatencyP99', 'Throttles', 'CircuitOpen', 'GpuErrors']],
     [{ gpuQueue: true }, ['ErrorRate', 'LatencyP99', 'Throttles', 'GpuQueueErrors']],
@@ -330,6 +357,19 @@ describe('alarms', () => {
     const watchedExpression = alarm?.Metrics?.find(({ Expression }) => Expression !== undefined)?.Expression ?? '';
     expect(evaluateMetricMath(watchedExpression, { broken: 1, answered: 2, requests: 19 })).toBe(0);
     expect(evaluateMetricMath(watchedExpression, { broken: 1, answered: 2, requests: 20 })).toBe(15);
+  });
+
+  test('of a queue go off where jobs only expire, because no instance ever came', () => {
+    const alarm = Object.values(alarmsOf(watched({ gpuQueue: true }).template)).find(({ AlarmDescription }) =>
+      String(AlarmDescription).includes('in the queue'),
+    );
+    const expression = alarm?.Metrics?.find(({ Expression }) => Expression !== undefined)?.Expression ?? '';
+    const value = (processed: number | undefined, failed: number | undefined, expired: number | undefined) =>
+      evaluateMetricMath(expression, { requests: processed, failed, expired });
+    expect(value(undefined, undefined, undefined)).toBe(0);
+    expect(value(undefined, undefined, 20)).toBe(100);
+    expect(value(30, 1, 10)).toBe(27.5);
+    expect(value(10, 1, 9)).toBe(0);
   });
 
   test('are changed and left out one by one', () => {
@@ -413,6 +453,23 @@ describe('an endpoint', () => {
     expect(titles).toEqual(expect.arrayContaining(['Answered by', 'GPU: requests']));
   });
 
+  test.each<[string, InferenceFunctionOptions, boolean]>([
+    ['without metrics', { publishMetrics: true }, false],
+    ['with metrics, before a function without', { publishMetrics: false }, true],
+  ])('with a router %s is watched by those that there are', (_, options, isPublished) => {
+    const stack = new Stack(new App({ outdir }), 'Vision', { env: ENV });
+    const endpoint = new InferenceEndpoint(stack, 'Vision', {
+      models: [onGpu],
+      gpu: { router: { publishMetrics: isPublished } },
+      ...options,
+    });
+    const monitoring = new InferenceMonitoring(stack, 'Monitoring', { endpoint });
+    expect(monitoring.alarms.has('faces/CircuitOpen')).toBe(isPublished);
+    const errors = shownExpression(widgetCalled(dashboardOf(Template.fromStack(stack)), 'Errors'));
+    // What the function answers with 500 and more the router has not answered with.
+    expect(errors.names.answered).toBe(isPublished ? 'RouterErrors' : undefined);
+  });
+
   test('that gets a model afterwards is refused at synth', () => {
     const app = new App({ outdir });
     const stack = new Stack(app, 'Vision', { env: ENV });
@@ -433,8 +490,13 @@ describe('properties are refused', () => {
     ['ALARM_INVALID', 'period is 172800 s', { alarms: { throttles: { period: Duration.days(2) } } }],
     [
       'ALARM_INVALID',
-      'looks at 25 hours',
-      { alarms: { throttles: { period: Duration.hours(1), evaluationPeriods: 25 } } },
+      'looks at 169 hours',
+      { alarms: { throttles: { period: Duration.hours(1), evaluationPeriods: 169 } } },
+    ],
+    [
+      'ALARM_INVALID',
+      'looks at 24.5 hours',
+      { alarms: { throttles: { period: Duration.minutes(30), evaluationPeriods: 49 } } },
     ],
     ['ALARM_INVALID', 'evaluationPeriods is 0', { alarms: { throttles: { evaluationPeriods: 0 } } }],
     ['ALARM_INVALID', '3 bad values of 2', { alarms: { throttles: { evaluationPeriods: 2, datapointsToAlarm: 3 } } }],
@@ -483,6 +545,18 @@ describe('properties are refused', () => {
     const error = refusal(() => new InferenceMonitoring(stack, 'Monitoring', { models }));
     expect(error.code).toBe('DASHBOARD_TOO_LARGE');
     new InferenceMonitoring(stack, 'Alarms', { models, dashboard: false });
+  });
+
+  test('but not a week of hours, nor defaults over a day', () => {
+    watched(
+      {},
+      {
+        alarms: {
+          errorRate: { period: Duration.hours(1), evaluationPeriods: 168 },
+          throttles: { period: Duration.days(1) },
+        },
+      },
+    );
   });
 
   test('but not tokens', () => {

@@ -1,4 +1,6 @@
 /** A router in front of a function: what it is, what it may do, what it is refused for. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import { User } from 'aws-cdk-lib/aws-iam';
@@ -7,6 +9,8 @@ import { Architecture, Tracing } from 'aws-cdk-lib/aws-lambda';
 import { Duration, type Stack } from 'aws-cdk-lib/core';
 import { describe, expect, test } from 'vitest';
 import { ROUTER_METRICS, type RouterMetric } from '../../lib/artifact/function-metrics.js';
+import type { Manifest } from '../../lib/artifact/manifest.js';
+import { modelInterface } from '../../lib/artifact/model-interface.js';
 import { DEFAULT_POLICY } from '../../lib/artifact/router-policy.js';
 import {
   type AsynchronousGpuEndpointProps,
@@ -16,11 +20,14 @@ import {
   type InferenceFunctionOptions,
   InferenceRouter,
   type InferenceRouterOptions,
+  Model,
 } from '../../lib/constructs/index.js';
-import { faces, modelOf, refusalOf, stackOf } from '../support/gpu-endpoints.js';
+import { writeGpuArtifactFolder } from '../support/gpu-artifact.js';
+import { ENV, faces, folder, modelOf, outdir, refusalOf, stackOf } from '../support/gpu-endpoints.js';
 import { propertiesOf } from '../support/option-combinations.js';
 
 interface Behind {
+  readonly model?: Model;
   readonly predict?: InferenceFunctionOptions;
   readonly realTime?: boolean;
   readonly queue?: Partial<AsynchronousGpuEndpointProps> | boolean;
@@ -28,11 +35,11 @@ interface Behind {
 
 const routerWith = (
   options: InferenceRouterOptions = {},
-  { predict = {}, realTime = true, queue = false }: Behind = {},
+  { model = faces, predict = {}, realTime = true, queue = false }: Behind = {},
   stack: Stack = stackOf(),
 ) => {
-  const inferenceFunction = new InferenceFunction(stack, 'Faces', { model: faces, ...predict });
-  const props = { model: faces };
+  const inferenceFunction = new InferenceFunction(stack, 'Faces', { model, ...predict });
+  const props = { model };
   const router = new InferenceRouter(stack, 'Router', {
     ...options,
     inferenceFunction,
@@ -61,10 +68,10 @@ const messagesOf = (stack: Stack) => {
 };
 
 describe('a router', () => {
-  test('is a function without layers, with time for its policy and to write an answer down', () => {
+  test('is a function without onnxruntime, with time for its policy and to write an answer down', () => {
     const { stack, router } = routerWith();
     const { Layers, ...properties } = functionOf(stack);
-    expect(Layers).toBeUndefined();
+    expect(Layers).toEqual([{ Ref: expect.stringMatching(/^RouterModelInterface/) }]);
     expect(properties).toMatchObject({
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
@@ -83,13 +90,12 @@ describe('a router', () => {
 
   test('knows what stands behind it by what it may invoke there', () => {
     const { stack, router } = routerWith({}, { queue: true });
-    expect(router.inferenceFunction.modelLayer.signature?.inputs).not.toHaveLength(0);
     expect(functionOf(stack).Environment.Variables).toEqual({
       CDK_ONNX_PREDICT_FUNCTION: { Ref: expect.stringMatching(/^FacesAlias/) },
       CDK_ONNX_MODEL: 'faces',
       CDK_ONNX_MODEL_VERSION: '1',
       CDK_ONNX_GPU_ENDPOINT: router.gpuEndpoint?.endpointName,
-      CDK_ONNX_MODEL_SIGNATURE: JSON.stringify(router.inferenceFunction.modelLayer.signature),
+      CDK_ONNX_MODEL_INTERFACE: '/opt/models/faces',
       CDK_ONNX_GPU_QUEUE_ENDPOINT: router.gpuQueue?.endpointName,
       CDK_ONNX_GPU_QUEUE_BUCKET: { Ref: expect.stringMatching(/^QueueBucket/) },
       CDK_ONNX_JOB_SECRET: { Ref: 'AWS::StackId' },
@@ -104,6 +110,61 @@ describe('a router', () => {
     const { stack } = routerWith({}, behind);
     const names = Object.keys(functionOf(stack).Environment.Variables).filter((name) => name.includes('_GPU_'));
     expect(names.sort()).toEqual(expected);
+  });
+
+  test('has no layer where no GPU answers at once, or nothing was built', () => {
+    const queueAlone = routerWith({}, { realTime: false, queue: true });
+    const notBuilt = routerWith({}, {}, stackOf(ENV, { 'aws:cdk:bundling-stacks': [] }));
+    for (const { stack, router } of [queueAlone, notBuilt]) {
+      expect(router.modelInterfaceLayer).toBeUndefined();
+      const { Layers, Environment } = functionOf(stack);
+      expect(Layers).toBeUndefined();
+      expect(Environment.Variables).not.toHaveProperty('CDK_ONNX_MODEL_INTERFACE');
+    }
+  });
+
+  describe('has a layer of what callers rely on', () => {
+    const layerOf = (artifact: string) => {
+      const { stack, router } = routerWith({}, { model: Model.fromArtifact(artifact) });
+      const digest = router.modelInterfaceLayer?.digest;
+      const versions = Object.keys(Template.fromStack(stack).findResources('AWS::Lambda::Version'));
+      const version = versions.filter((id) => id.startsWith('Router'));
+      return { staged: join(outdir, `asset.${digest}`), digest, version };
+    };
+    const assets = { 'tokenizer.json': '{"model":{}}', 'more/words.txt': 'a b' };
+
+    test('without the weights', () => {
+      const artifact = writeGpuArtifactFolder(folder, { assets });
+      const { staged } = layerOf(artifact);
+      const files = readdirSync(staged, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+      expect(files.map(({ parentPath, name }) => relative(staged, join(parentPath, name))).sort()).toEqual([
+        'models/faces/assets/more/words.txt',
+        'models/faces/assets/tokenizer.json',
+        'models/faces/interface.json',
+      ]);
+      const manifest = JSON.parse(readFileSync(join(artifact, 'manifest.json'), 'utf8'));
+      expect(JSON.parse(readFileSync(join(staged, 'models/faces/interface.json'), 'utf8'))).toEqual(
+        modelInterface(manifest),
+      );
+    });
+
+    test('that is the same for a model that only learnt more, and another for another signature or file', () => {
+      const before = layerOf(writeGpuArtifactFolder(folder, { assets }));
+      const changed = (change: (manifest: Manifest) => object, files = assets) => {
+        const artifact = writeGpuArtifactFolder(folder, { assets: files });
+        const manifest = JSON.parse(readFileSync(join(artifact, 'manifest.json'), 'utf8'));
+        writeFileSync(join(artifact, 'manifest.json'), JSON.stringify({ ...manifest, ...change(manifest) }));
+        return layerOf(artifact);
+      };
+      const learnt = changed(() => ({ contentHash: '1'.repeat(64) }));
+      expect(learnt).toEqual(before);
+      const other = [
+        changed(({ signature }) => ({ signature: { ...signature, outputs: [] } })),
+        changed(() => ({}), { ...assets, 'tokenizer.json': '{}' }),
+      ];
+      expect(new Set([before, ...other].map(({ digest }) => digest)).size).toBe(3);
+      expect(new Set([before, ...other].map(({ version }) => JSON.stringify(version))).size).toBe(3);
+    });
   });
 
   test('tells its code what of the policy is not the default, and takes its own timeout from it', () => {
@@ -251,7 +312,6 @@ describe('is refused', () => {
     ['POLICY_INVALID', { policy: { timeout: 28_001 } }, {}],
     ['POLICY_INVALID', { policy: { retries: 3 } as object }, {}],
     ['POLICY_QUEUE_MISSING', { policy: { onGpuUnavailable: 'queue' } }, {}],
-    ['POLICY_QUEUE_UNUSED', { policy: { onGpuUnavailable: 'fail' } }, { queue: true }],
     ['RESERVED_CONCURRENCY_INVALID', { reservedConcurrentExecutions: 1.5 }, {}],
     ['RESERVED_CONCURRENCY_TOO_SMALL', { reservedConcurrentExecutions: 1, provisionedConcurrency: { min: 2 } }, {}],
     ['KEEP_VERSIONS_INVALID', { keepVersions: 0 }, {}],

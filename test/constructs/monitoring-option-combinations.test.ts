@@ -13,12 +13,13 @@ import {
   type InferenceMonitoringOptions,
   Model,
   type MonitoredModel,
+  type ProvisionedConcurrency,
 } from '../../lib/constructs/index.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
 import { CFN_LINT, lintStacks } from '../support/cfn-lint.js';
 import { beyondLimits } from '../support/deployment-limits.js';
 import { writeGpuArtifactFolder } from '../support/gpu-artifact.js';
-import { keepReady, routerIn } from '../support/monitored-models.js';
+import { routerIn } from '../support/monitored-models.js';
 import {
   findingsOf,
   holdingEveryAlternative,
@@ -69,8 +70,10 @@ const OPTIONS: Readonly<Record<string, readonly Option[]>> = {
       alarms: { errorRate: false, latencyP99: false, throttles: false, circuitOpen: false, gpuErrors: false },
     }),
   ],
-  ready: [() => ({}), () => ({})],
+  // Of the function: see `READY`.
+  ready: [() => ({}), () => ({}), () => ({})],
 };
+const READY: readonly (ProvisionedConcurrency | undefined)[] = [undefined, { min: 2 }, { min: 1, max: 9 }];
 const parts = Object.entries(PARTS);
 const options = Object.entries(OPTIONS);
 const rows = pairwise([...parts, ...options].map(([, alternatives]) => alternatives.length));
@@ -79,10 +82,13 @@ const nameOf = nameRows([...parts, ...options].map(([name]) => name));
 const build = (row: readonly number[], { isWatched = true } = {}) => {
   const app = new App({ outdir });
   const stack = new Stack(app, 'Vision', { env: { account: '123456789012', region: 'eu-west-1' } });
-  const endpoint = new InferenceEndpoint(stack, 'Vision', { models: [faces] });
+  const provisionedConcurrency = READY[row.at(-1) ?? 0];
+  const endpoint = new InferenceEndpoint(stack, 'Vision', {
+    models: [faces],
+    ...(provisionedConcurrency === undefined ? {} : { provisionedConcurrency }),
+  });
   const predict = [...endpoint.functions.values()][0];
   if (predict === undefined) throw new Error('no function');
-  if (row.at(-1) === 1) keepReady(predict.alias, 2);
   const model: MonitoredModel = Object.assign(
     { function: predict },
     ...parts.map(([, choices], index) => choices[row[index] ?? 0]?.(stack)),

@@ -51,10 +51,7 @@ describe('an endpoint that answers at once', () => {
     template.hasResourceProperties('AWS::SageMaker::Endpoint', {
       EndpointName: endpoint.endpointName,
       RetainAllVariantProperties: true,
-      ExcludeRetainedVariantProperties: [
-        { VariantPropertyType: 'VariantWeight' },
-        { VariantPropertyType: 'DataCaptureConfig' },
-      ],
+      ExcludeRetainedVariantProperties: [{ VariantPropertyType: 'DesiredWeight' }],
     });
     expect(endpoint.endpointName).toMatch(/^[a-z0-9](-*[a-z0-9]){0,62}$/);
     expect([endpoint.modelName, endpoint.maxBatchSize]).toEqual(['faces', 32]);

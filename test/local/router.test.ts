@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ServedEndpoint, serveEndpoint } from '../support/served-endpoint.js';
 
 const MAX_CPU_BATCH = 2;
+const MAX_CPU_PAYLOAD = 10_000;
 let served: ServedEndpoint;
 beforeAll(async () => {
   served = await serveEndpoint({
@@ -10,7 +11,7 @@ beforeAll(async () => {
       echo: [{ name: 'x', dataType: 'float32', shape: ['N', 3] }],
       other: [{ name: 'x', dataType: 'float32', shape: ['N', 3] }],
     },
-    gpu: { queue: true, policy: { maxCpuBatch: MAX_CPU_BATCH } },
+    gpu: { queue: true, policy: { maxCpuBatch: MAX_CPU_BATCH, maxCpuPayload: MAX_CPU_PAYLOAD } },
   });
 }, 240_000);
 afterAll(() => served?.close());
@@ -73,6 +74,12 @@ describe('requests that only a GPU would take', () => {
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(await response.json()).toMatchObject({ code: expect.any(String), advice: expect.any(String) });
     expect(served.log.join('\n')).toMatch(/endpoints\/endpoint-gpu-echo-realtime-\w+\/invocations 503/);
+  });
+
+  it('as TensorFlow Serving has them are known to be some, by the layer that says what the model takes', async () => {
+    const instances = Array.from({ length: MAX_CPU_PAYLOAD / 8 }, () => [1.25, 2, 3]);
+    const response = await post('/v1/models/other:predict', { instances });
+    expect([response.status, await response.json()]).toMatchObject([503, { code: 'GPU_UNAVAILABLE' }]);
   });
 
   it('cannot be put where they would be picked up, by whoever got an address for it', async () => {

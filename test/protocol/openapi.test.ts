@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Manifest } from '../../lib/artifact/manifest.js';
-import { modelRoutes, SERVER_ROUTES } from '../../lib/constructs/routes.js';
+import { jobRoutes, modelRoutes, SERVER_ROUTES } from '../../lib/constructs/routes.js';
+import { type ListedModel, ROUTINGS } from '../../lib/protocol/metadata.js';
 import { type OpenApiDocument, openApiDocument } from '../../lib/protocol/openapi.js';
 
 const MANIFEST = {
@@ -21,11 +22,22 @@ const MANIFEST = {
     labels: ['face', 'face', 'no face'],
   },
 } as const satisfies Pick<Manifest, 'name' | 'modelVersion' | 'signature' | 'task'>;
-const MODELS = [
+const MODELS: readonly ListedModel[] = [
   { name: 'faces', version: 3 },
   { name: 'text-2', version: 1 },
 ];
-const document = openApiDocument({ manifest: MANIFEST, models: MODELS, version: '1.2.3', accepts: ['image/png'] });
+const documentOf = (models: typeof MODELS) =>
+  openApiDocument({ manifest: MANIFEST, models, version: '1.2.3', accepts: ['image/png'] });
+const document = documentOf(MODELS);
+/** Of routers of each kind in front of either model. */
+const ROUTED = ROUTINGS.flatMap((routing) =>
+  MODELS.map(({ name }) => ({
+    routing,
+    name,
+    document: documentOf(MODELS.map((model) => (model.name === name ? { ...model, routing } : model))),
+  })),
+);
+const EVERY = [document, ...ROUTED.map((routed) => routed.document)];
 
 const mediaTypes = z.record(z.string(), z.strictObject({ schema: z.looseObject({}) }));
 /** The parts of the Open API Specification 3.1 that such a document uses, and no other member. */
@@ -55,12 +67,27 @@ const structure = z.strictObject({
         requestBody: z.strictObject({ required: z.literal(true), content: mediaTypes }).optional(),
         responses: z.record(
           z.string().regex(/^[2-5]\d\d$/),
-          z.strictObject({ description: z.string().min(1), content: mediaTypes }),
+          z.strictObject({
+            description: z.string().min(1),
+            headers: z.record(z.string(), z.strictObject({ $ref: z.string() })).optional(),
+            content: mediaTypes,
+            links: z
+              .record(
+                z.string().regex(/^[\w.-]+$/),
+                z.strictObject({ operationId: z.string(), parameters: z.record(z.string(), z.string()) }),
+              )
+              .optional(),
+          }),
         ),
       }),
     ),
   ),
-  components: z.strictObject({ schemas: z.record(z.string().regex(/^[\w.-]+$/), z.looseObject({})) }),
+  components: z.strictObject({
+    schemas: z.record(z.string().regex(/^[\w.-]+$/), z.looseObject({})),
+    headers: z
+      .record(z.string(), z.strictObject({ description: z.string().min(1), schema: z.looseObject({}) }))
+      .optional(),
+  }),
 });
 
 function references(value: unknown): string[] {
@@ -76,38 +103,45 @@ function accepts(name: string, value: unknown): boolean {
 
 describe('openapi.json', () => {
   it('has the structure that the specification asks for', () => {
-    expect(structure.safeParse(JSON.parse(JSON.stringify(document))).error).toBeUndefined();
+    for (const each of EVERY) {
+      expect(structure.safeParse(JSON.parse(JSON.stringify(each))).error).toBeUndefined();
+    }
   });
 
-  it('refers only to schemas that it has, names each operation once, and tags with known tags', () => {
-    const { schemas } = document.components;
-    for (const reference of references(document)) {
-      expect(schemas).toHaveProperty([reference.replace('#/components/schemas/', '')]);
-    }
+  it.each(EVERY)('refers only to what it has, names each operation once, and tags with known tags: %#', (document) => {
+    for (const reference of references(document)) expect(document).toHaveProperty(reference.slice(2).split('/'));
     const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
     const ids = operations.map(({ operationId }) => operationId);
     expect(new Set(ids).size).toBe(ids.length);
     const tags = document.tags.map(({ name }) => name);
-    for (const operation of operations) expect(tags).toEqual(expect.arrayContaining([...operation.tags]));
+    for (const operation of operations) {
+      expect(tags).toEqual(expect.arrayContaining([...operation.tags]));
+      const links = Object.values(operation.responses).flatMap((response) => Object.values(response.links ?? {}));
+      expect(ids).toEqual(expect.arrayContaining(links.map(({ operationId }) => operationId)));
+    }
   });
 
-  it('describes every route that the endpoint has, and no other', () => {
-    const described = (of: OpenApiDocument) =>
-      Object.entries(of.paths).flatMap(([path, item]) =>
-        Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
-      );
-    const routes = [
-      ...SERVER_ROUTES,
-      ...modelRoutes('faces', 'image-classification'),
-      ...modelRoutes('text-2', 'tensor'),
-    ].map(({ method, path }) => {
-      const version = path.includes('faces') ? '3' : '1';
-      // The only parameter's route holds `<version>:predict` where it is posted to.
-      const verb = method === 'POST' && path.endsWith('{version}') ? ':predict' : '';
-      return `${method} ${path.replace('{version}', version)}${verb}`;
-    });
-    expect(described(document).sort()).toEqual(routes.sort());
-  });
+  it.each([{ routing: undefined, name: 'faces', document }, ...ROUTED])(
+    'describes every route that the endpoint has, and no other: $name, $routing',
+    ({ routing, name, document }) => {
+      const described = (of: OpenApiDocument) =>
+        Object.entries(of.paths).flatMap(([path, item]) =>
+          Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+        );
+      const routes = [
+        ...SERVER_ROUTES,
+        ...modelRoutes('faces', 'image-classification'),
+        ...modelRoutes('text-2', 'tensor'),
+        ...(routing === 'uploads' || routing === 'jobs' ? jobRoutes(name) : []),
+      ].map(({ method, path }) => {
+        const version = path.includes('faces') ? '3' : '1';
+        // The only parameter's route holds `<version>:predict` where it is posted to.
+        const verb = method === 'POST' && path.endsWith('{version}') ? ':predict' : '';
+        return `${method} ${path.replace('{version}', version)}${verb}`;
+      });
+      expect(described(document).sort()).toEqual(routes.sort());
+    },
+  );
 
   it('has schemas that take what the function takes, and refuse what it refuses', () => {
     const row = [
@@ -133,6 +167,20 @@ describe('openapi.json', () => {
     const predictions = { model_name: 'faces', model_version: '3', predictions: [{ label: 'face', score: 1 }] };
     expect(accepts('faces.Predictions', predictions)).toBe(true);
     expect(accepts('faces.Predictions', { ...predictions, predictions: [{ label: 'dog', score: 1 }] })).toBe(false);
+  });
+
+  it('says of a router what it adds, and of a model without one nothing of it', () => {
+    expect(JSON.stringify(document)).not.toMatch(/x-cdk-onnx|Idempotency|\/jobs|Job/);
+    for (const { routing, name, document } of ROUTED) {
+      const infer = document.paths[`/v2/models/${name}/infer`]?.post;
+      const { 200: answer, 202: job, 503: failure } = infer?.responses ?? {};
+      expect(Object.keys(answer?.headers ?? {})).toEqual(['x-cdk-onnx-computed-by', 'x-cdk-onnx-reason']);
+      expect(Object.keys(failure?.headers ?? {})).toEqual(['x-cdk-onnx-reason', 'Retry-After']);
+      const names = infer?.parameters?.map((parameter) => parameter.name);
+      const whereQueued = [job !== undefined, names?.includes('Idempotency-Key')];
+      expect(whereQueued).toEqual([routing === 'jobs', routing === 'jobs']);
+      expect(document.paths['/v2/models']?.get?.responses[503]?.headers !== undefined).toBe(name === 'faces');
+    }
   });
 
   it('of a model without inputs has the structure too', () => {

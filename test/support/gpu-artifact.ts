@@ -16,10 +16,10 @@ import { tarOf } from './tar-writer.js';
 /** Returns the artifact's folder, a new one below `parent`. */
 export function writeGpuArtifactFolder(
   parent: string,
-  { taskType = 'tensor', ...description }: Partial<TritonArchive> & ArtifactFolderOptions = {},
+  { taskType = 'tensor', assets = {}, ...description }: Partial<TritonArchive> & ArtifactFolderOptions = {},
 ): string {
   const { name = 'faces' } = description;
-  const folder = writeArtifactFolder(parent, { name, taskType });
+  const folder = writeArtifactFolder(parent, { name, taskType, assets });
   const triton = join(folder, GPU_FOLDER, TRITON_FOLDER);
   mkdirSync(triton, { recursive: true });
   const archive = gzipSync(

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import { App, Stack } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll } from 'vitest';
-import type { TritonArchive } from '../../lib/artifact/triton.js';
 import {
   type AsynchronousGpuEndpointProps,
   GpuEndpoint,
@@ -26,12 +25,12 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-export function modelOf(description: Partial<TritonArchive> = {}): Model {
+export function modelOf(description: Parameters<typeof writeGpuArtifactFolder>[1] = {}): Model {
   return Model.fromArtifact(writeGpuArtifactFolder(folder, description));
 }
 export const ENV = { account: '123456789012', region: 'eu-west-1' };
-export const stackOf = (env: { account?: string; region?: string } = ENV) =>
-  new Stack(new App({ outdir }), 'Vision', { env });
+export const stackOf = (env: { account?: string; region?: string } = ENV, context: Record<string, unknown> = {}) =>
+  new Stack(new App({ outdir, context }), 'Vision', { env });
 /** The template is made when it is asked for, once: a stack cannot change behind it. */
 const synthesized = <Endpoint>(stack: Stack, endpoint: Endpoint) => {
   let made: Template | undefined;

@@ -1,7 +1,7 @@
 /** Models with all that monitoring can watch, in stacks of their own, and what their dashboards and alarms say. */
 import type { Template } from 'aws-cdk-lib/assertions';
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { Alias, type CfnAlias, Code, type IVersion, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Alias, Code, type IVersion, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { Duration, type Stack } from 'aws-cdk-lib/core';
 import { ROUTER_METRICS, type RouterMetric } from '../../lib/artifact/function-metrics.js';
 import type { MonitoredRouter } from '../../lib/constructs/index.js';
@@ -30,13 +30,6 @@ export function routerIn(stack: Stack, modelName = 'faces'): MonitoredRouter {
         metricName,
         dimensionsMap: { model: modelName },
       }),
-  };
-}
-
-/** As a deployment with provisioned concurrency has it. */
-export function keepReady(alias: Alias, environments: number): void {
-  (alias.node.defaultChild as CfnAlias).provisionedConcurrencyConfig = {
-    provisionedConcurrentExecutions: environments,
   };
 }
 

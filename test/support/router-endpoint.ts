@@ -21,6 +21,8 @@ export interface RouterOptions {
   /** Default: the one that runs the tests. */
   readonly node?: string;
   readonly timeoutSeconds?: number;
+  /** Default 1024. */
+  readonly memoryMiB?: number;
 }
 
 export class RouterEndpoint {
@@ -60,7 +62,13 @@ export class RouterEndpoint {
       name: 'predict',
       codeFolder: join(prepared.folder, 'task/predict'),
       optFolder: join(prepared.folder, 'opt'),
-      environment: { CDK_ONNX_ARTIFACT: artifact.folder },
+      environment: {
+        CDK_ONNX_ARTIFACT: artifact.folder,
+        // As InferenceApi tells it, where there is a queue.
+        CDK_ONNX_MODELS: JSON.stringify([
+          { name: artifact.manifest.name, version: artifact.manifest.modelVersion, routing: 'jobs' },
+        ]),
+      },
     });
     const endpoint = new RouterEndpoint(artifact, prepared, predict);
     endpoint.services.lambda = await startInvokeApi(predict, (call) => endpoint.lambdaFault?.(call));
@@ -105,12 +113,13 @@ export class RouterEndpoint {
     node,
     timeoutSeconds = 30,
     hasQueue = false,
+    memoryMiB = 1024,
   }: RouterOptions = {}): LoopbackFunction {
     const router = new LoopbackFunction({
       name: 'router',
       codeFolder: join(this.prepared.folder, 'task/router'),
       maxConcurrency: 1,
-      memoryMiB: 1024,
+      memoryMiB,
       timeoutSeconds,
       ...(node === undefined ? {} : { node }),
       environment: {

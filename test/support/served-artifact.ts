@@ -1,12 +1,22 @@
 /** Artifacts as the function finds them, written by hand around models that a test chooses. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, TensorProto_DataType } from 'onnx-buf';
-import type { DataType, Dimension, Manifest, SessionSettings, Signature, Task } from '../../lib/artifact/manifest.js';
+import {
+  ASSETS_FOLDER,
+  type DataType,
+  type Dimension,
+  type Manifest,
+  type SessionSettings,
+  type Signature,
+  type Task,
+} from '../../lib/artifact/manifest.js';
+import { MODEL_INTERFACE_FILE, modelInterface } from '../../lib/artifact/model-interface.js';
 import { modelProto, nodeProto, valueInfo } from './onnx-messages.js';
 import { realModels } from './real-models.js';
+import type { TaskModel } from './task-models.js';
 
 export interface ServedArtifact {
   readonly folder: string;
@@ -22,6 +32,8 @@ export interface ArtifactOptions {
   readonly signature: Signature;
   readonly task?: Task;
   readonly session?: SessionSettings;
+  /** What the task names, by path. */
+  readonly assets?: Readonly<Record<string, string>>;
 }
 
 export function writeServedArtifact(options: ArtifactOptions): ServedArtifact {
@@ -43,7 +55,24 @@ export function writeServedArtifact(options: ArtifactOptions): ServedArtifact {
     files: [],
   };
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  // A router finds it in a layer of its own.
+  writeFileSync(join(folder, MODEL_INTERFACE_FILE), JSON.stringify(modelInterface(manifest)));
+  for (const [path, text] of Object.entries(options.assets ?? {})) {
+    const file = join(folder, ASSETS_FOLDER, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
   return { folder, manifest, model, remove: () => rmSync(parent, { recursive: true, force: true }) };
+}
+
+export function writeTaskArtifact(name: string, { bytes, signature, task, files }: TaskModel): ServedArtifact {
+  return writeServedArtifact({
+    name,
+    model: bytes,
+    signature,
+    task,
+    ...(files === undefined ? {} : { assets: files }),
+  });
 }
 
 const FACES = join(import.meta.dirname, '../../models/faces/model.json');

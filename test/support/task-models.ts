@@ -64,6 +64,34 @@ export function textModel(options: TextModelOptions = {}): TaskModel {
   };
 }
 
+/** With a tokenizer.json of two words, and so many tokens that all of a text may be read. */
+export function wordModel(): TaskModel {
+  const tokenizer = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    post_processor: null,
+    decoder: null,
+    model: {
+      type: 'Unigram',
+      unk_id: 0,
+      vocab: [
+        ['<unk>', 0],
+        ['a', -1],
+        ['▁', -1],
+      ],
+    },
+  };
+  return textModel({
+    tokenizer: { type: 'tokenizer-json', file: 'tokenizer.json' },
+    maxLength: 65_536,
+    files: { 'tokenizer.json': JSON.stringify(tokenizer) },
+  });
+}
+
 const WINDOW = 512;
 const CONTEXT = 64;
 /** Mean squares in a window that are as likely speech as not. */

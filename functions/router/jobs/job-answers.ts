@@ -117,7 +117,7 @@ export function jobUnknown(): RequestError {
     status: 404,
     code: 'JOB_UNKNOWN',
     message: 'There is no such job.',
-    advice: 'Ask where the Location of its answer pointed; jobs are deleted some time after they expire.',
+    advice: 'Ask where the Location of its answer pointed.',
   });
 }
 

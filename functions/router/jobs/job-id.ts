@@ -8,23 +8,35 @@ export const IDEMPOTENCY_KEY = 'idempotency-key';
 const KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/;
 
 /** 128 bits. */
-const ID_BYTES = 16;
-const ID = /^[0-9a-f]{32}$/;
+const NAME_DIGITS = 32;
+/** So many digits say that a router gave the name: when a job's objects are gone, nothing else tells that it was there. */
+const MARK_DIGITS = 8;
+const ID = new RegExp(`^[0-9a-f]{${NAME_DIGITS + MARK_DIGITS}}$`);
 
 export function isJobId(text: string): boolean {
   return ID.test(text);
 }
 
-export function randomJobId(): string {
-  return randomBytes(ID_BYTES).toString('hex');
+/** Whether a router with this secret gave the id to a job of the model. */
+export function isGivenJobId(secret: string, model: string, id: string): boolean {
+  return id === marked(secret, model, id.slice(0, NAME_DIGITS));
+}
+
+export function randomJobId(secret: string, model: string): string {
+  return marked(secret, model, randomBytes(NAME_DIGITS / 2).toString('hex'));
 }
 
 /** One key of a model names one job, in every environment of the router; the secret keeps who knows a key from knowing the job. */
 export function keyedJobId(secret: string, model: string, key: string): string {
-  return createHmac('sha256', secret)
-    .update(JSON.stringify([model, key]))
-    .digest('hex')
-    .slice(0, 2 * ID_BYTES);
+  return marked(secret, model, digits(NAME_DIGITS, secret, [model, key]));
+}
+
+function marked(secret: string, model: string, name: string): string {
+  return `${name}${digits(MARK_DIGITS, secret, ['given', model, name])}`;
+}
+
+function digits(count: number, secret: string, of: readonly string[]): string {
+  return createHmac('sha256', secret).update(JSON.stringify(of)).digest('hex').slice(0, count);
 }
 
 /**

@@ -2,7 +2,7 @@
  * Brings jobs into SageMaker's queue, each by one submission: who asks SageMaker has written so into the job's record before, and what
  * SageMaker answered after. Only a submission that nobody heard of again is made once more, when the job is asked for.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { S3Bucket, S3Failure } from '../../aws/s3-bucket.js';
 import type { SageMakerQueue } from '../targets/sagemaker-queue.js';
 import { REQUEST_PREFIX } from './job-record.js';
@@ -83,7 +83,8 @@ export class JobQueue {
     const draft: Draft = {
       model,
       fingerprint,
-      input: `${REQUEST_PREFIX}${id}/upload`,
+      // Of this job alone: under the same key there may still be the upload of one that has expired.
+      input: `${REQUEST_PREFIX}${id}/upload-${randomBytes(8).toString('hex')}`,
       contentType,
       uploadBytes: bytes,
       state: 'awaiting-upload',

@@ -14,7 +14,7 @@ import {
   unavailableResponse,
   uploadResponse,
 } from './job-answers.js';
-import { isJobId, keyedJobId, randomJobId, readIdempotencyKey } from './job-id.js';
+import { isGivenJobId, isJobId, keyedJobId, randomJobId, readIdempotencyKey } from './job-id.js';
 import { JobQueue, type QueueOutcome, type Unavailable } from './job-queue.js';
 import { resultOf } from './job-results.js';
 import { JobStore, type StoredJob } from './job-store.js';
@@ -24,7 +24,7 @@ export interface JobServiceOptions {
   readonly model: string;
   readonly bucket: S3Bucket;
   readonly queue: SageMakerQueue;
-  /** What ids of jobs with an idempotency key are made with. */
+  /** What ids of jobs are made with. */
   readonly secret: string;
 }
 
@@ -137,10 +137,15 @@ export class JobService {
   }
 
   private async find(id: string, signal: AbortSignal): Promise<{ kind: 'job'; job: StoredJob } | Unavailable> {
+    const { secret, model } = this.options;
     if (!isJobId(id)) throw jobUnknown();
     const read = await this.store.read(id, signal);
     if (read.kind === 'failed') return { ...LOOKUP_FAILED, code: read.code };
-    if (read.kind === 'unknown' || read.job.record.model !== this.options.model) throw jobUnknown();
+    if (read.kind === 'unknown') {
+      // Nobody is told of a job before its record is there, so a job whose name was given was there.
+      throw isGivenJobId(secret, model, id) ? jobExpired() : jobUnknown();
+    }
+    if (read.job.record.model !== model) throw jobUnknown();
     if (read.job.facts?.isExpired === true) throw jobExpired();
     return read;
   }
@@ -148,7 +153,7 @@ export class JobService {
   private newId(request: HttpRequest): string {
     const { model, secret } = this.options;
     const key = readIdempotencyKey(request);
-    return key === undefined ? randomJobId() : keyedJobId(secret, model, key);
+    return key === undefined ? randomJobId(secret, model) : keyedJobId(secret, model, key);
   }
 
   private locationOf({ basePath }: HttpRequest, id: string): string {

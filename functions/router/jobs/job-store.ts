@@ -34,8 +34,11 @@ export class JobStore {
     return { kind: 'job', job: { id, record, etag: facts.etag, expires: facts.expires, facts } };
   }
 
-  create(id: string, draft: Draft, signal: AbortSignal): Promise<WriteOutcome> {
-    return this.write(id, draft, { only: 'absent', signal });
+  /** In place of one that has expired, too: S3 deletes it only later. */
+  async create(id: string, draft: Draft, signal: AbortSignal): Promise<WriteOutcome> {
+    const outcome = await this.write(id, draft, { only: 'absent', signal });
+    const isExpired = outcome.kind === 'other' && outcome.job.facts?.isExpired === true;
+    return isExpired ? await this.replace(outcome.job, draft, signal) : outcome;
   }
 
   /** In place of the record that was read or written before. */

@@ -70,7 +70,7 @@ describe('the list of models', () => {
     });
   });
 
-  it.each(['{', '{}', '[{"name":"echo"}]', '[null]'])(
+  it.each(['{', '{}', '[{"name":"echo"}]', '[{"name":"echo","version":1,"routing":"x"}]', '[null]'])(
     'is an error where it is %s, and the model answers',
     async (list) => {
       const running = await start({ CDK_ONNX_MODELS: list });

@@ -172,6 +172,17 @@ describe('the log', () => {
     expect(seriesOf(lines[3])).toContain('RouterErrors{model=logarithm,code=TARGETS_UNAVAILABLE}');
   });
 
+  it('counts an open circuit for inferences alone: a health check neither notices nor closes it', async () => {
+    const router = test.endpoint.router({ policy: { circuitBreaker: { failures: 1, openFor: 3_600_000 } } });
+    test.endpoint.lambdaFault = () => awsError(429, 'TooManyRequestsException');
+    await test.infer(router);
+    await test.infer(router);
+    test.endpoint.lambdaFault = undefined;
+    await get(router, '/v2/health/ready');
+    const counted = requestLines(router).map((line) => seriesOf(line).includes('LambdaCircuitOpen{model=logarithm}'));
+    expect(counted).toEqual([true, true, false]);
+  });
+
   it('says what is wrong with the router, and so does each answer', async () => {
     const router = test.endpoint.router({ policy: { onGpuUnavailable: 'queue' } });
     const result = await test.infer(router);

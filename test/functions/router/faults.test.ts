@@ -28,6 +28,7 @@ it(`each of ${REQUESTS} requests gets one answer in its time: a right prediction
   expect(jobs.submissions - jobs.resubmissions).toBeGreaterThanOrEqual(jobs.jobs);
   // The faults did their work. What each brought about depends on the machine: on a slow one more requests run out of time.
   for (const target of ['Lambda: ', 'GPU: ']) expect(total(report.injected, target)).toBeGreaterThan(REQUESTS / 24);
+  for (const form of ['json', 'binary', 'rows', 'sound']) expect(total(report.predictions, form)).toBeGreaterThan(0);
   for (const target of ['200 lambda: ', '200 sagemaker: ']) expect(total(report.answers, target)).toBeGreaterThan(0);
 }, 300_000);
 

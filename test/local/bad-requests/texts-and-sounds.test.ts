@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BadRequest, refuses, send } from '../../support/bad-request-table.js';
 import { type ServedEndpoint, serveEndpoint } from '../../support/served-endpoint.js';
-import { soundModel, textModel } from '../../support/task-models.js';
+import { soundModel, textModel, wordModel } from '../../support/task-models.js';
 import { encodeWav, type WavOptions, wavChunk } from '../../support/wav-writer.js';
 
 let endpoint: ServedEndpoint;
@@ -14,34 +14,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => endpoint?.close());
-
-/** With a tokenizer.json of two words, and so many tokens that all of a text may be read. */
-function wordModel() {
-  const tokenizer = {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
-    post_processor: null,
-    decoder: null,
-    model: {
-      type: 'Unigram',
-      unk_id: 0,
-      vocab: [
-        ['<unk>', 0],
-        ['a', -1],
-        ['▁', -1],
-      ],
-    },
-  };
-  return textModel({
-    tokenizer: { type: 'tokenizer-json', file: 'tokenizer.json' },
-    maxLength: 65_536,
-    files: { 'tokenizer.json': JSON.stringify(tokenizer) },
-  });
-}
 
 const url = () => endpoint.host.url;
 

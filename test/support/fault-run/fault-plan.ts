@@ -136,10 +136,10 @@ export function planRequests(count: number, seed: number): readonly PlannedReque
   return plan;
 }
 
-/** What both targets understand has a key. */
+/** What may become a job has a key. */
 function contentOf(number: number, asked: Asked): Pick<PlannedRequest, 'content' | 'key' | 'asked'> {
-  const isForBoth = asked.kind === 'prediction' && asked.form !== 'rows';
-  return { content: number, asked, key: isForBoth ? `key-${number}` : undefined };
+  const isTensors = asked.kind === 'prediction' && asked.form !== 'rows' && asked.form !== 'sound';
+  return { content: number, asked, key: isTensors ? `key-${number}` : undefined };
 }
 
 function phaseOf(time: number): (typeof PHASES)[number] {
@@ -156,7 +156,8 @@ function askedFor(kind: number, size: number): Asked {
   if (kind < 0.006) return { kind: 'prediction', form: 'json', batch: 1, padding: TOO_MUCH_FOR_BOTH };
   if (kind < 0.02) return { kind: 'invalid' };
   if (kind < 0.05) return { kind: 'metadata' };
-  const form = kind < 0.17 ? 'rows' : kind < 0.6 ? 'json' : 'binary';
+  if (kind < 0.12) return { kind: 'prediction', form: 'sound', batch: 1, padding: 0 };
+  const form = kind < 0.19 ? 'rows' : kind < 0.6 ? 'json' : 'binary';
   // One in six is too large for Lambda by the policy.
   return { kind: 'prediction', form, batch: 1 + Math.floor(size * MAX_CPU_BATCH * 1.2), padding: 0 };
 }

@@ -29,6 +29,8 @@ export interface FaultRunReport {
   /** Requests without exactly one answer that a caller may get, in its time. */
   readonly violations: readonly string[];
   readonly answers: ReadonlyMap<string, number>;
+  /** By form and by what computed it: `sound by sagemaker`. */
+  readonly predictions: ReadonlyMap<string, number>;
   /** What went wrong, by what. */
   readonly injected: ReadonlyMap<string, number>;
   readonly clockJumps: number;
@@ -79,6 +81,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
   const began = performance.now();
   const violations: string[] = [];
   const answers = new Map<string, number>();
+  const predictions = new Map<string, number>();
   const ids = new Set<string>();
   const jobs: Job[] = [];
   let slowestMs = 0;
@@ -98,7 +101,10 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
     if (result.statusCode === 202 && request !== undefined) {
       jobs.push({ location: result.headers.location ?? '', key: planned.key ?? idOf(planned.number), request });
     }
-    answers.set(kind, (answers.get(kind) ?? 0) + 1);
+    count(answers, kind);
+    if (result.statusCode === 200 && request !== undefined) {
+      count(predictions, `${request.form} by ${result.headers['x-cdk-onnx-computed-by']}`);
+    }
     if (fault !== undefined) violation(`${kind}: ${fault}`);
     else if (runMs > FAULT_RUN_POLICY.timeout + grace) violation(`${kind} after ${Math.round(runMs)} ms`);
   };
@@ -118,6 +124,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
     return {
       violations,
       answers,
+      predictions,
       injected: endpoint.injected,
       clockJumps: plan.filter(({ clock }) => clock !== undefined).length,
       extraLoad: parsed(router).filter(({ ExtraLoad }) => ExtraLoad === 1).length,
@@ -132,6 +139,10 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRunRepor
     await oracle.close();
     model.remove();
   }
+}
+
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
 }
 
 function named<Name extends string>(

@@ -111,6 +111,7 @@ export async function startFaultyEndpoint(options: FaultyEndpointOptions): Promi
       CDK_ONNX_GPU_ENDPOINT: 'gpu',
       CDK_ONNX_MODEL: model.lambda.manifest.name,
       CDK_ONNX_MODEL_VERSION: String(model.lambda.manifest.modelVersion),
+      CDK_ONNX_MODEL_INTERFACE: model.lambda.folder,
       ...queue?.environment,
       CDK_ONNX_ROUTER_POLICY: JSON.stringify(options.policy),
       NODE_OPTIONS: preload('router-probe.cjs'),

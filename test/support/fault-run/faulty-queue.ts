@@ -34,7 +34,7 @@ const SHARE_OF_FAULTS = 0.4;
 /** A job is put, recorded, submitted and recorded again: any of its first calls may fail. */
 const FIRST_CALLS = 4;
 const SECRET = 'arn:aws:cloudformation:eu-west-1:000000000000:stack/loopback/0';
-const JOB_ID = /\/(?<id>[0-9a-f]{32})/;
+const JOB_ID = /\/(?<id>[0-9a-f]{40})/;
 
 function lost(name: string, fault: ServiceFault): QueueFault {
   return { name, fault, isLost: true };

@@ -3,10 +3,11 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { encodeInferRequest } from '../encode-infer-request.js';
 import { type FunctionResult, httpEvent } from '../predict-function.js';
 import { randomFloats } from '../random-numbers.js';
-import { DENSE_INPUTS, DENSE_NAME, DENSE_OUTPUTS } from './dense-model.js';
+import { encodeWav } from '../wav-writer.js';
+import { DENSE_INPUTS, DENSE_NAME, SAMPLE_RATE } from './dense-model.js';
 
-/** `rows`: TensorFlow Serving's. */
-export type PredictionForm = 'json' | 'binary' | 'rows';
+/** `rows`: TensorFlow Serving's. `sound`: a WAV file for the model's task, one window long. */
+export type PredictionForm = 'json' | 'binary' | 'rows' | 'sound';
 
 export interface PredictionRequest {
   readonly number: number;
@@ -32,6 +33,10 @@ export function predictionRequest(number: number, form: PredictionForm, batch: n
       body: JSON.stringify({ instances: rows }),
       headers: {},
     };
+  }
+  if (form === 'sound') {
+    const body = encodeWav(values, { sampleRate: SAMPLE_RATE, bits: 32, float: true });
+    return { ...common, path: `/predict/${DENSE_NAME}`, body, headers: { 'content-type': 'audio/wav' } };
   }
   const { text, binary } = encodeInferRequest({
     id: idOf(number),
@@ -81,11 +86,14 @@ export class PredictionOracle {
     const by = result.headers['x-cdk-onnx-computed-by'];
     if (by !== 'lambda' && by !== 'sagemaker') return `computed by ${by}`;
     const { id, numbers } = readAnswer(request.form, result);
-    if (request.form !== 'rows' && id !== idOf(request.number)) return `the answer of ${id}`;
+    const hasId = request.form === 'json' || request.form === 'binary';
+    if (hasId && id !== idOf(request.number)) return `the answer of ${id}`;
     const { batch, values } = request;
     const { y } = await this.session.run({ x: new Tensor('float32', values, [batch, DENSE_INPUTS]) });
-    const expected = y?.data as Float32Array;
-    if (numbers.length !== batch * DENSE_OUTPUTS) return `${numbers.length} numbers for a batch of ${batch}`;
+    const all = y?.data as Float32Array;
+    // Of a window the task tells the first.
+    const expected = request.form === 'sound' ? all.subarray(0, 1) : all;
+    if (numbers.length !== expected.length) return `${numbers.length} numbers for a batch of ${batch}`;
     const isRight = numbers.every((value, index) => Math.abs(value - (expected[index] ?? Number.NaN)) <= TOLERANCE[by]);
     return isRight ? undefined : `${numbers.slice(0, 4)} in place of ${expected.slice(0, 4)} by ${by}`;
   }
@@ -106,6 +114,12 @@ function readAnswer(
       readonly predictions: readonly (readonly number[])[];
     };
     return { id: undefined, numbers: predictions.flat() };
+  }
+  if (form === 'sound') {
+    const { predictions } = JSON.parse(bytes.toString('utf8')) as {
+      readonly predictions: readonly { readonly score: number }[];
+    };
+    return { id: undefined, numbers: predictions.map(({ score }) => score) };
   }
   const length = form === 'json' ? bytes.length : Number(headers['inference-header-content-length']);
   const { id, outputs } = JSON.parse(bytes.toString('utf8', 0, length)) as {

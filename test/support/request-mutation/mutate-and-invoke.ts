@@ -6,8 +6,8 @@ import {
   prepareFunction,
   type RunningFunction,
 } from '../predict-function.js';
-import { type ServedArtifact, writeEchoArtifact, writeFaceArtifact, writeServedArtifact } from '../served-artifact.js';
-import { soundModel, type TaskModel, textModel } from '../task-models.js';
+import { type ServedArtifact, writeEchoArtifact, writeFaceArtifact, writeTaskArtifact } from '../served-artifact.js';
+import { soundModel, textModel } from '../task-models.js';
 import { mutateRequest } from './edits.js';
 import { EVENT_KINDS, type EventKind, gatewayEvent } from './gateway-events.js';
 import { ECHO_INPUTS, type ValidRequest, validRequests, type WireRequest } from './valid-requests.js';
@@ -137,10 +137,6 @@ function answerCode({ statusCode, headers, body, isBase64Encoded }: FunctionResu
     !/\bat .*:\d+:\d+|node:internal|node_modules/.test(body);
   if (!isWellFormed) throw new Error(`an error of no form: ${shown}`);
   return code;
-}
-
-function writeTaskArtifact(name: string, { bytes, signature, task }: TaskModel): ServedArtifact {
-  return writeServedArtifact({ name, model: bytes, signature, task });
 }
 
 function asText({ method, path, headers, body }: WireRequest): string {

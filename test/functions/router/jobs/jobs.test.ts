@@ -10,7 +10,7 @@ import { get, post } from '../../../support/router-endpoint.js';
 import { requestLines, setUpRouterTest, whereAndWhy } from '../../../support/router-test.js';
 
 const test = setUpRouterTest();
-const JOB = /^\/v2\/models\/logarithm\/jobs\/[0-9a-f]{32}$/;
+const JOB = /^\/v2\/models\/logarithm\/jobs\/[0-9a-f]{40}$/;
 const { queueRouter, sendJob } = jobRequests(test);
 
 describe('a request that only the GPU could answer', () => {
@@ -93,8 +93,8 @@ describe('a request that only the GPU could answer', () => {
       isBase64Encoded: false,
       requestContext: { requestId: 'r', path: `/live${path}` },
     });
-    expect(http.headers.location).toMatch(/^\/prod\/v2\/models\/logarithm\/jobs\/[0-9a-f]{32}$/);
-    expect(rest.headers.location).toMatch(/^\/live\/v2\/models\/logarithm\/jobs\/[0-9a-f]{32}$/);
+    expect(http.headers.location).toMatch(/^\/prod\/v2\/models\/logarithm\/jobs\/[0-9a-f]{40}$/);
+    expect(rest.headers.location).toMatch(/^\/live\/v2\/models\/logarithm\/jobs\/[0-9a-f]{40}$/);
   });
 });
 
@@ -157,7 +157,7 @@ describe('a job', () => {
 
   it('that nobody made is not there, whatever it is called', async () => {
     const router = queueRouter();
-    for (const id of ['0'.repeat(32), 'x', '..%2f', 'A'.repeat(32)]) {
+    for (const id of ['0'.repeat(40), '0'.repeat(32), 'x', '..%2f', 'A'.repeat(40)]) {
       const result = await get(router, `/v2/models/logarithm/jobs/${id}`);
       expect(errorOf(result)).toMatchObject({ status: 404, code: 'JOB_UNKNOWN' });
     }
@@ -178,6 +178,45 @@ describe('a job', () => {
     test.endpoint.s3.clockOffset = 49 * 3_600_000;
     expect(errorOf(await get(router, location))).toMatchObject({ status: 410, code: 'JOB_EXPIRED' });
   });
+
+  it('that has expired is told from one that never was, after S3 has deleted all of it', async () => {
+    const router = queueRouter();
+    const jobs = [await sendJob(router, 34), await sendJob(router, 35, 'key-35')];
+    for (const key of test.endpoint.s3.keys('')) test.endpoint.s3.objects.delete(key);
+    for (const { location } of jobs) {
+      expect(errorOf(await get(router, location))).toMatchObject({ status: 410, code: 'JOB_EXPIRED' });
+      expect(errorOf(await post(router, location, ''))).toMatchObject({ status: 410, code: 'JOB_EXPIRED' });
+      const other = location.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
+      expect(errorOf(await get(router, other))).toMatchObject({ status: 404, code: 'JOB_UNKNOWN' });
+    }
+  });
+
+  it('of another router with the same queue is found', async () => {
+    const { location } = await sendJob(queueRouter(), 36);
+    const other = test.endpoint.router({ hasQueue: true, environment: { CDK_ONNX_JOB_SECRET: 'another stack' } });
+    expect((await get(other, location)).statusCode).toBe(200);
+    for (const key of test.endpoint.s3.keys('')) test.endpoint.s3.objects.delete(key);
+    expect((await get(other, location)).statusCode).toBe(404);
+  });
+
+  it.each([true, false])(
+    'is made anew with its key once it has expired, whether S3 has deleted it: %s',
+    async (isDeleted) => {
+      const router = queueRouter();
+      const first = await sendJob(router, 37, `key-37-${isDeleted}`);
+      await test.endpoint.queue.work();
+      if (isDeleted) for (const key of test.endpoint.s3.keys('')) test.endpoint.s3.objects.delete(key);
+      test.endpoint.s3.clockOffset = 49 * 3_600_000;
+      expect((await get(router, first.location)).statusCode).toBe(410);
+      const taken = test.endpoint.queue.taken.length;
+      // Whatever the request is: nothing is left of the one before.
+      const second = await sendJob(router, 38, `key-37-${isDeleted}`);
+      expect([whereAndWhy(second.result), second.location]).toEqual([[202, 'queue', 'gpu-needed'], first.location]);
+      expect(test.endpoint.queue.taken.length).toBe(taken + 1);
+      await test.endpoint.queue.work();
+      expect(await test.fault(second.request, await get(router, second.location), 38)).toBeUndefined();
+    },
+  );
 
   it('with a result that is too large for Lambda answers with an address of it', async () => {
     const router = queueRouter();

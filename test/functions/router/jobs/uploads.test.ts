@@ -103,6 +103,38 @@ describe('an upload', () => {
     expect([again.result.statusCode, again.job.status, again.job.id]).toEqual([202, 'queued', one.job.id]);
   });
 
+  it('becomes a job although the policy is to fail what nobody answers', async () => {
+    const router = test.endpoint.router({
+      hasQueue: true,
+      policy: { onGpuUnavailable: 'fail' },
+      environment: { CDK_ONNX_GPU_ENDPOINT: '' },
+    });
+    const request = logarithmRequest(67, 'json');
+    test.endpoint.lambdaFault = () => awsError(429, 'TooManyRequestsException');
+    expect((await post(router, request.path, request.body, request.headers)).statusCode).toBe(503);
+    const { job, bytes } = await announce(router, request);
+    await put(job, bytes);
+    expect(whereAndWhy(await post(router, job.location, ''))).toEqual([202, 'queue', 'upload']);
+    await test.endpoint.queue.work();
+    expect(await test.fault(request, await get(router, job.location), 67)).toBeUndefined();
+  });
+
+  it('goes to a place of its own when the same key had one that has expired', async () => {
+    const router = queueRouter();
+    const key = { 'idempotency-key': 'upload-68' };
+    const [request, other] = [logarithmRequest(68, 'json'), logarithmRequest(69, 'json')];
+    const old = await announce(router, request, key);
+    expect((await put(old.job, old.bytes)).status).toBe(200);
+    test.endpoint.s3.clockOffset = 49 * 3_600_000;
+    const { job, bytes } = await announce(router, other, key);
+    expect([job.id, job.status]).toEqual([old.job.id, 'awaiting-upload']);
+    expect(errorOf(await post(router, job.location, ''))).toMatchObject({ status: 409, code: 'UPLOAD_MISSING' });
+    expect((await put(job, bytes)).status).toBe(200);
+    expect((await post(router, job.location, '')).statusCode).toBe(202);
+    await test.endpoint.queue.work();
+    expect(await test.fault(other, await get(router, job.location), 69)).toBeUndefined();
+  });
+
   it('that is not there does not start', async () => {
     const router = queueRouter();
     const { job } = await announce(router, logarithmRequest(63, 'json'));

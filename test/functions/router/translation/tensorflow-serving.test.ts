@@ -28,7 +28,7 @@ describe.each(['echo', 'logarithm'] as const)('the model %s', (name) => {
     endpoint = await RouterEndpoint.start(artifact);
     router = endpoint.router({
       policy: { maxCpuPayload: 5_000 },
-      environment: { CDK_ONNX_MODEL_SIGNATURE: JSON.stringify(artifact.manifest.signature) },
+      environment: { CDK_ONNX_MODEL_INTERFACE: artifact.folder },
     });
   });
   beforeEach(() => {
@@ -120,18 +120,12 @@ describe.each(['echo', 'logarithm'] as const)('the model %s', (name) => {
       const queueing = endpoint.router({
         hasQueue: true,
         policy: { onGpuUnavailable: 'queue' },
-        environment: { CDK_ONNX_MODEL_SIGNATURE: JSON.stringify(artifact.manifest.signature) },
+        environment: { CDK_ONNX_MODEL_INTERFACE: artifact.folder },
       });
       endpoint.lambdaFault = throttled;
       endpoint.gpuFault = () => awsError(429, 'ModelNotReadyException');
       const result = await post(queueing, '/v1/models/logarithm:predict', '{"instances":[1]}');
       expect([result.statusCode, errorOf(result).code]).toEqual([503, 'TARGETS_UNAVAILABLE']);
-    });
-
-    it('is refused with a signature that is none', async () => {
-      const wrong = endpoint.router({ environment: { CDK_ONNX_MODEL_SIGNATURE: '{"inputs":1}' } });
-      const result = await post(wrong, '/v1/models/logarithm:predict', '{"instances":[1]}');
-      expect(errorOf(result)).toMatchObject({ status: 500, code: 'SIGNATURE_INVALID' });
     });
   }
 });
