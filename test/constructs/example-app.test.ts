@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -60,7 +60,8 @@ describe.skipIf(!canUnshare)(canUnshare ? 'the example app' : 'the example app: 
 
   test('has no finding of cfn-lint', ({ skip }) => {
     const python = requirePython(CFN_LINT, skip);
-    synthesize(false);
+    // Where the test above did not run.
+    if (!existsSync(join(outdir, 'CdkOnnxExample.template.json'))) synthesize(false);
     expect(lintTemplates(python, [join(outdir, 'CdkOnnxExample.template.json')])).toEqual([]);
   }, 240_000);
 

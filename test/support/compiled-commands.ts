@@ -14,12 +14,9 @@ export default async function setup(): Promise<() => void> {
   // Beside what it is made like, because the code looks for the package above itself.
   const folder = mkdtempSync(join(DIST, 'test-commands-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  try {
-    await bundleCommands(folder, { main: 'lib/cli/main.ts' });
-  } catch (error) {
-    remove();
-    throw error;
-  }
+  // A run that is interrupted does not get to its end.
+  process.once('exit', remove);
+  await bundleCommands(folder, { main: 'lib/cli/main.ts' });
   process.env.CDK_ONNX_TEST_COMMANDS = folder;
   process.env.CDK_ONNX_SESSION_PROCESS = join(folder, 'session-process.js');
   return remove;
