@@ -28,6 +28,8 @@ export interface Routed {
 const TIME_TO_ANSWER_MS = 500;
 /** What is left of a request's time to make a job of it: an object, its record, SageMaker and the record again. At most a quarter. */
 const TIME_TO_QUEUE_MS = 3_000;
+/** With less no task is begun for SageMaker; Lambda may still answer. */
+const MIN_TASK_MS = 1_000;
 
 /** @throws RequestError for an inference whose body can be seen to be none, and for what is wrong with a job */
 export async function routeRequest(
@@ -101,7 +103,8 @@ async function aboutJob(
   throw new MethodNotAllowedError(method, ['GET', 'POST']);
 }
 
-type AskGpu = (signal: AbortSignal) => Promise<Outcome<TargetAnswer>>;
+/** `milliseconds`: what is left of the request's time. */
+type AskGpu = (signal: AbortSignal, milliseconds: number) => Promise<Outcome<TargetAnswer>>;
 
 interface Asked {
   readonly event: unknown;
@@ -128,7 +131,7 @@ function dispatch(
     batch: body === undefined || policy.maxCpuBatch === undefined ? undefined : leadingDimension(body),
     timeLeft: time,
   };
-  return dispatcher.dispatch(demand, async (target, signal) => {
+  return dispatcher.dispatch(demand, async (target, signal, milliseconds) => {
     if (target === 'lambda') {
       return await lambda.invoke({
         payload: JSON.stringify(event),
@@ -138,7 +141,7 @@ function dispatch(
       });
     }
     if (onGpu === undefined) throw new TypeError('SageMaker was asked for what it cannot compute');
-    return await onGpu(signal);
+    return await onGpu(signal, milliseconds);
   });
 }
 
@@ -161,12 +164,14 @@ function translatedForGpu(
   served: ServedInterface | undefined,
 ): AskGpu | undefined {
   if (sagemaker === undefined || served === undefined) return undefined;
-  return async (signal) => {
+  return async (signal, milliseconds) => {
     const ask: AskTriton = (body) => sagemaker.invoke(body, signal);
     if (kind === 'rows') {
       const { answerRows } = await import('./translation/tensorflow-serving.js');
       return await answerRows(request, served.description.signature, ask);
     }
+    // A picture is decoded while no timer fires: one that ends the request would be late.
+    if (milliseconds < MIN_TASK_MS) return await new Promise<never>(() => undefined);
     const { answerTask } = await import('./translation/task.js');
     return await answerTask(request, served, ask);
   };

@@ -132,6 +132,20 @@ describe.each(Object.entries(endpoints))('the model %s', (name, { artifact: writ
       expect(endpoint.asked.lambda).toBe(lambda);
     });
 
+    it('decodes none for the GPU where that would take what is left of its time', async () => {
+      const hurried = endpoint.router({
+        policy: { timeout: 1_000, cpuTimeout: 900 },
+        environment: { CDK_ONNX_MODEL_INTERFACE: artifact.folder },
+      });
+      const { gpu } = endpoint.asked;
+      endpoint.lambdaFault = throttled;
+      const result = await post(hurried, '/predict/faces', samplePhoto('sample1.jpg'), {
+        'content-type': 'image/jpeg',
+      });
+      expect(errorOf(result)).toMatchObject({ status: 503, code: 'DEADLINE_EXCEEDED' });
+      expect(endpoint.asked.gpu).toBe(gpu);
+    });
+
     it('takes no larger picture than its own memory has room for', async () => {
       const small = endpoint.router({
         memoryMiB: 257,
