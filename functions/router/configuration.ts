@@ -58,13 +58,14 @@ export function createRouter(environment: NodeJS.ProcessEnv): Router {
   const time = new SigningTime();
   const requests = (service: string, endpoint: Endpoint) =>
     new SignedRequests({ endpoint, service, credentials, time });
+  const modelInterface = modelInterfaceOf(environment);
   const sagemaker = requests(
     'sagemaker',
     readEndpoint({ variable: 'SAGEMAKER_RUNTIME', host: 'runtime.sagemaker' }, environment),
   );
   return {
     model: { name, version: environment[VERSION_VARIABLE] || undefined },
-    modelInterface: modelInterfaceOf(environment),
+    modelInterface,
     policy,
     dispatcher: new Dispatcher(policy, { hasGpu: endpointName !== undefined }),
     lambda: new LambdaTarget({
@@ -83,6 +84,12 @@ export function createRouter(environment: NodeJS.ProcessEnv): Router {
             }),
             queue: new SageMakerQueue({ requests: sagemaker, endpointName: queue.endpoint }),
             secret: environment[JOB_SECRET_VARIABLE] || queue.bucket,
+            conclude: async (original, answer) => {
+              const served = modelInterface();
+              if (served === undefined) return undefined;
+              const { concludeTask } = await import('./translation/task.js');
+              return await concludeTask(original, served, answer);
+            },
           }),
   };
 }

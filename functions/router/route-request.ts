@@ -7,7 +7,8 @@ import { failureMessage } from './decided-response.js';
 import { leadingDimension, payloadBytes } from './infer-size.js';
 import { unavailableResponse } from './jobs/job-answers.js';
 import { readIdempotencyKey } from './jobs/job-id.js';
-import type { JobAnswer, JobService } from './jobs/job-service.js';
+import type { JobAnswer, JobBody, JobService } from './jobs/job-service.js';
+import type { ServedInterface } from './model-interface.js';
 import type { Decision, Demand } from './policy/decision.js';
 import type { Outcome } from './policy/outcome.js';
 import { type Route, routeOf } from './routes.js';
@@ -44,22 +45,25 @@ export async function routeRequest(
   }
   const body = route.kind === 'tensors' ? readInferBody(request) : undefined;
   const isInference = route.kind !== 'other';
-  const onGpu = body === undefined ? translatedForGpu(router, request, route) : tensorsOnGpu(router, body);
+  const served = servedFor(router, route);
+  const onGpu = body === undefined ? translatedForGpu(router, request, route, served) : tensorsOnGpu(router, body);
   const asked = { event, request, body, onGpu, isInference };
-  if (body === undefined || jobs === undefined || policy.onGpuUnavailable === 'fail') {
-    return { isInference, decision: await dispatch(router, { ...asked, time }) };
+  const encode = jobBody(request, route, body, served);
+  if (encode === undefined || jobs === undefined || policy.onGpuUnavailable === 'fail') {
+    return { isInference, decision: await dispatch(router, { ...asked, mayBeJob: false, time }) };
   }
   // Wrong in every case, not only where it matters.
   readIdempotencyKey(request);
   const deadline = performance.now() + time;
   const timeToCompute = time - Math.min(TIME_TO_QUEUE_MS, time / 4);
-  const decision = await dispatch(router, { ...asked, time: timeToCompute });
+  const decision = await dispatch(router, { ...asked, mayBeJob: true, time: timeToCompute });
   if (decision.kind !== 'failed') return { isInference, decision };
+  // What is wrong with the request says nothing of the queue.
+  const content = await encode();
   const entry = router.dispatcher.enterQueue(decision);
   if (entry === undefined) return { isInference, decision };
   const signal = AbortSignal.timeout(Math.max(0, Math.floor(deadline - performance.now())));
-  const outcome = await jobs.add(request, body, signal).catch((error: unknown) => {
-    // What is wrong with the request says nothing of the queue.
+  const outcome = await jobs.add(request, content, signal).catch((error: unknown) => {
     entry.permit.abandoned();
     throw error;
   });
@@ -107,16 +111,18 @@ interface Asked {
   /** Undefined where SageMaker cannot answer. */
   readonly onGpu: AskGpu | undefined;
   readonly isInference: boolean;
+  /** Whether it becomes a job where nobody answers. */
+  readonly mayBeJob: boolean;
   /** Milliseconds. */
   readonly time: number;
 }
 
 function dispatch(
   { policy, dispatcher, lambda }: Router,
-  { event, request, body, onGpu, isInference, time }: Asked,
+  { event, request, body, onGpu, isInference, mayBeJob, time }: Asked,
 ): Promise<Decision<TargetAnswer>> {
   const demand: Demand = {
-    targets: onGpu === undefined && body === undefined ? 'lambda' : 'any',
+    targets: onGpu === undefined && body === undefined && !mayBeJob ? 'lambda' : 'any',
     isInference,
     payloadBytes: payloadBytes(request.body),
     batch: body === undefined || policy.maxCpuBatch === undefined ? undefined : leadingDimension(body),
@@ -140,24 +146,46 @@ function tensorsOnGpu({ sagemaker }: Router, body: UndecodedInferBody): AskGpu |
   return sagemaker === undefined ? undefined : (signal) => sagemaker.invoke(body, signal);
 }
 
+/** By what a request is put into tensors; undefined where it need not be, or nobody said how. */
+function servedFor({ modelInterface }: Router, { kind }: Route): ServedInterface | undefined {
+  if (kind !== 'rows' && kind !== 'task') return undefined;
+  const served = modelInterface();
+  return kind === 'task' && served?.description.task.type === 'tensor' ? undefined : served;
+}
+
 /** What Lambda gets as it came is translated only here, where SageMaker is to answer it; so is its code loaded. */
 function translatedForGpu(
-  { sagemaker, modelInterface }: Router,
+  { sagemaker }: Router,
   request: HttpRequest,
   { kind }: Route,
+  served: ServedInterface | undefined,
 ): AskGpu | undefined {
-  if (sagemaker === undefined || (kind !== 'rows' && kind !== 'task')) return undefined;
-  const served = modelInterface();
-  if (served === undefined) return undefined;
-  const { signature, task } = served.description;
-  if (kind === 'task' && task.type === 'tensor') return undefined;
+  if (sagemaker === undefined || served === undefined) return undefined;
   return async (signal) => {
     const ask: AskTriton = (body) => sagemaker.invoke(body, signal);
     if (kind === 'rows') {
       const { answerRows } = await import('./translation/tensorflow-serving.js');
-      return await answerRows(request, signature, ask);
+      return await answerRows(request, served.description.signature, ask);
     }
     const { answerTask } = await import('./translation/task.js');
     return await answerTask(request, served, ask);
+  };
+}
+
+/**
+ * What makes a job of a request; undefined where it cannot be one: clients of TensorFlow Serving know no jobs, and windows of a sound wait
+ * for each other.
+ */
+function jobBody(
+  request: HttpRequest,
+  { kind }: Route,
+  body: UndecodedInferBody | undefined,
+  served: ServedInterface | undefined,
+): (() => Promise<JobBody>) | undefined {
+  if (body !== undefined) return async () => ({ tensors: body, isTask: false });
+  if (kind !== 'task' || served === undefined || served.description.task.type === 'voice-activity') return undefined;
+  return async () => {
+    const { encodeTask } = await import('./translation/task.js');
+    return { tensors: await encodeTask(request, served), isTask: true };
   };
 }

@@ -12,6 +12,9 @@ export const REPLAY_VARIABLE = 'CDK_ONNX_REPLAY';
 /** The folder of a layer with recorded requests, files named *.jsonl, where there is one. */
 export const RECORDINGS_VARIABLE = 'CDK_ONNX_RECORDINGS';
 
+/** In place of API Gateway's name of a request, so that no caller can say it: a replayed request is nobody's, and not captured again. */
+export const REPLAY_REQUEST_ID = 'cdk-onnx-replay';
+
 /** How far two numbers may be apart: `absolute` + `relative` times the live version's. */
 export interface NumericTolerance {
   /** 0 or more. */

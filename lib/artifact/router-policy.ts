@@ -15,7 +15,8 @@ export interface RouterPolicy {
    */
   readonly cpuTimeout: number;
   /**
-   * The largest batch for Lambda: the leading dimension of the first input. Larger ones go to SageMaker.
+   * The largest batch for Lambda: the leading dimension of the first input. Larger ones go to SageMaker. Of requests in Open Inference Protocol V2: the
+   * batch of others shows only when they are decoded, so that for them `maxCpuPayload` and `cpuTimeout` count.
    * @default - any
    */
   readonly maxCpuBatch: number | undefined;

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { Architecture } from '../artifact/manifest.js';
-import { overridePrices } from '../cost/price-overrides.js';
+import { contextPrices, overridePrices, PRICES_CONTEXT } from '../cost/price-overrides.js';
 import { PRICES, type Prices } from '../cost/prices.js';
 import { ConfigurationError } from '../errors.js';
 import type { Command } from './command.js';
@@ -13,7 +13,7 @@ import { type Duration, durationOfArtifact, durationOfModel } from './cost/measu
 import { type DeployedModel, readDeployedModels } from './cost/read-app.js';
 import type { Instances, Subject } from './cost/subject.js';
 import { createProgress } from './progress.js';
-import { synthesizeApp } from './synthesize-app.js';
+import { readContext, synthesizeApp } from './synthesize-app.js';
 
 const DEFAULT_MEMORY_MB = 1769;
 const DEFAULT_ARCHITECTURE: Architecture = 'arm64';
@@ -62,12 +62,16 @@ export const costCommand: Command = {
       placeholder: 'SHARE',
       description: 'of the month, in which a queue gets its requests (assumed: 0.333)',
     },
-    prices: { type: 'string', placeholder: 'FILE', description: 'JSON with prices in place of ours' },
+    prices: {
+      type: 'string',
+      placeholder: 'FILE',
+      description: `JSON with prices in place of ours (default: the context ${PRICES_CONTEXT} of cdk.json)`,
+    },
     json: { type: 'boolean', description: 'print one JSON object on stdout' },
   },
   async run({ positionals: [model], options, signal }) {
     const costOptions = readCostOptions(options);
-    const prices = typeof options.prices === 'string' ? readPrices(options.prices) : PRICES;
+    const prices = pricesOf(textOf(options.prices), textOf(options.app) ?? '.');
     const subjects = await subjectsOf(costOptions, {
       model,
       app: textOf(options.app),
@@ -207,6 +211,11 @@ function durationUnknown(what: string): ConfigurationError {
     advice:
       'Give --duration-ms; `cdk-onnx benchmark --function` says it of a deployed function, `cdk-onnx benchmark` of a model on this machine.',
   });
+}
+
+/** Of the file, else as the app's own note counts. */
+function pricesOf(file: string | undefined, project: string): Prices {
+  return file === undefined ? contextPrices(readContext(resolve(project))[PRICES_CONTEXT]) : readPrices(file);
 }
 
 function readPrices(file: string): Prices {

@@ -83,7 +83,7 @@ function readProject(project: string): { readonly app: string; readonly context:
       advice: 'Run it in the folder of your CDK app, or serve a synthesized one with --assembly cdk.out.',
     });
   }
-  const { app, context } = readJson(file);
+  const { app } = readJson(file);
   if (typeof app !== 'string' || app === '') {
     throw new ConfigurationError({
       code: 'CDK_JSON_UNREADABLE',
@@ -91,11 +91,21 @@ function readProject(project: string): { readonly app: string; readonly context:
       advice: 'Add "app": "node --import tsx bin/app.ts" or whatever starts yours.',
     });
   }
-  const lookedUp = join(project, 'cdk.context.json');
-  return {
-    app,
-    context: { ...(existsSync(lookedUp) ? readJson(lookedUp) : {}), ...(isRecord(context) ? context : {}) },
+  return { app, context: readContext(project) };
+}
+
+/**
+ * What the files of a project say of its context; nothing where there is no project.
+ *
+ * @throws ConfigurationError `CDK_JSON_UNREADABLE`
+ */
+export function readContext(project: string): Record<string, unknown> {
+  const read = (name: string): Record<string, unknown> => {
+    const file = join(project, name);
+    return existsSync(file) ? readJson(file) : {};
   };
+  const { context } = read('cdk.json');
+  return { ...read('cdk.context.json'), ...(isRecord(context) ? context : {}) };
 }
 
 function readJson(file: string): Record<string, unknown> {

@@ -104,7 +104,7 @@ export abstract class GpuEndpointBase extends Construct implements IGrantable, I
       repositoryArn: image.repositoryArn,
       objectArns: [...new Set([...archives.values()].map(({ objectArn }) => objectArn))],
       bucketKey: props.assetBucketKey,
-      network: vpc === undefined ? undefined : { subnetIds, securityGroupIds },
+      network: vpc === undefined ? undefined : { subnetIds, ownerAccount: vpc.env.account, securityGroupIds },
       capture: plan.capture,
       queue: plan.queue,
     });

@@ -14,6 +14,8 @@ export interface GpuEndpointOptions {
   readonly model: Model;
   /**
    * An instance of SageMaker with a GPU: ml.g4dn, g5, g6, g6e, p4d, p4de, p5, p5e, p5en. Each is paid by the second while it runs.
+   * SageMaker refuses another one as long as the number of instances is scaled: deploy with `scaling` that fixes it first.
+   * https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
    * @default 'ml.g5.xlarge'
    */
   readonly instanceType?: string;
@@ -60,7 +62,8 @@ export interface GpuEndpointOptions {
    */
   readonly assetBucketKey?: IKey;
   /**
-   * The network that the instances are attached to. Callers reach the endpoint through SageMaker's API either way.
+   * The network that the instances are attached to. Callers reach the endpoint through SageMaker's API either way. The model comes through it,
+   * and so go results and captured data: it needs a way to S3, such as a gateway endpoint.
    * @default - none
    */
   readonly vpc?: IVpc;
@@ -207,7 +210,8 @@ export interface RealTimeGpuEndpointProps extends GpuEndpointOptions {
    */
   readonly scaling?: GpuScaling;
   /**
-   * Further models that share the requests (A/B tests). Not together with `shadow`.
+   * Further models that share the requests (A/B tests). Not together with `shadow`. SageMaker refuses to remove one as long as it is scaled: deploy with
+   * its number of instances fixed first.
    * @default - none
    */
   readonly variants?: readonly GpuVariant[];

@@ -30,7 +30,14 @@ export interface GpuEndpointRoleOptions {
   readonly objectArns: readonly string[];
   /** The key of their bucket. */
   readonly bucketKey: IKey | undefined;
-  readonly network: { readonly subnetIds: readonly string[]; readonly securityGroupIds: readonly string[] } | undefined;
+  readonly network:
+    | {
+        readonly subnetIds: readonly string[];
+        /** The account that the subnets are of, which may share them with this one. */
+        readonly ownerAccount: string;
+        readonly securityGroupIds: readonly string[];
+      }
+    | undefined;
   readonly capture: { readonly bucket: IBucket; readonly prefix: string; readonly key: IKey | undefined } | undefined;
   readonly queue:
     | {
@@ -129,14 +136,16 @@ function objectsArn(bucket: IBucket, prefix: string): string {
 
 /** https://docs.aws.amazon.com/sagemaker/latest/dg/host-vpc.html; interfaces in these subnets and groups only. */
 function joinVpc(stack: Stack, network: NonNullable<GpuEndpointRoleOptions['network']>): PolicyDocument {
-  const arn = (resource: string) => (resourceName: string) =>
-    stack.formatArn({ service: 'ec2', resource, resourceName });
+  const arn =
+    (resource: string, account = stack.account) =>
+    (resourceName: string) =>
+      stack.formatArn({ service: 'ec2', account, resource, resourceName });
   const interfaces = interfacesArn(stack);
   return documentOf([
     {
       actions: CREATE_ENDPOINT_INTERFACES,
       resources: [
-        ...network.subnetIds.map(arn('subnet')),
+        ...network.subnetIds.map(arn('subnet', network.ownerAccount)),
         ...network.securityGroupIds.map(arn('security-group')),
         interfaces,
       ],

@@ -3,12 +3,9 @@ import type { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { Annotations, Aspects, Token } from 'aws-cdk-lib/core';
 import type { Construct, IConstruct } from 'constructs';
 import { type IdleResource, idleNote } from '../cost/idle-note.js';
-import { overridePrices } from '../cost/price-overrides.js';
-import { PRICES, type Prices } from '../cost/prices.js';
+import { contextPrices, PRICES_CONTEXT } from '../cost/price-overrides.js';
+import type { Prices } from '../cost/prices.js';
 import { architectureName } from './architecture.js';
-
-/** Context with prices in place of ours: an object in the form of lib/cost/prices.ts, or a part of it. */
-export const PRICES_CONTEXT = 'cdk-onnx:prices';
 
 /** By the construct that tells. */
 const gathered = new WeakMap<IConstruct, IdleCost>();
@@ -73,6 +70,5 @@ export function addIdleEnvironments(
  * @throws ConfigurationError `PRICES_INVALID`
  */
 export function pricesOf(scope: Construct): Prices {
-  const context: unknown = scope.node.tryGetContext(PRICES_CONTEXT);
-  return context === undefined ? PRICES : overridePrices(PRICES, context, `the context '${PRICES_CONTEXT}'`);
+  return contextPrices(scope.node.tryGetContext(PRICES_CONTEXT));
 }

@@ -51,7 +51,7 @@ export interface InferenceRollback {
    */
   readonly latency?: Duration;
   /**
-   * Further alarms, any of which rolls back. While one of them is on, no deployment begins.
+   * Further alarms, up to seven, any of which rolls back. While one of them is on, no deployment begins.
    * @default - none
    */
   readonly alarms?: readonly IAlarm[];

@@ -8,6 +8,8 @@ import { greatestConcurrency, type ProvisionedConcurrency } from './provisioned-
 
 /** https://docs.aws.amazon.com/codedeploy/latest/userguide/limits.html: 48 hours between the first and the last shift. */
 const MAX_SHIFT_MINUTES = 48 * 60;
+/** https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-codedeploy-deploymentgroup-alarmconfiguration.html */
+const MAX_ALARMS = 10;
 /** A layer's unzipped limit is five times that; no deployment waits for more. */
 const MAX_RECORDING_BYTES = 50 * 1024 * 1024;
 
@@ -76,7 +78,7 @@ function shiftProblems(shift: TrafficShift): Problem[] {
 }
 
 function rollbackProblems(
-  { functionErrors, serverErrors, latency }: InferenceRollback,
+  { functionErrors, serverErrors, latency, alarms = [] }: InferenceRollback,
   { timeout, publishMetrics }: { readonly timeout: Duration | undefined; readonly publishMetrics: boolean | undefined },
 ): Problem[] {
   const problems = checkWholeNumber('ROLLBACK_INVALID', 'deployment.rollback.functionErrors', functionErrors, {
@@ -97,6 +99,14 @@ function rollbackProblems(
         advice: 'Leave one of them out: the function has no metric of its answers.',
       });
     }
+  }
+  const own = serverErrors === false || publishMetrics === false ? 2 : 3;
+  if (own + alarms.length > MAX_ALARMS) {
+    problems.push({
+      code: 'ROLLBACK_ALARMS_TOO_MANY',
+      message: `deployment.rollback.alarms has ${alarms.length} alarms, beside which there are ${own}.`,
+      advice: `CodeDeploy takes ${MAX_ALARMS} in all: put several into a CompositeAlarm.`,
+    });
   }
   const longest = timeout === undefined || timeout.isUnresolved() ? 900 : timeout.toMilliseconds() / 1000;
   return [

@@ -111,7 +111,7 @@ export interface MonitoringAlarms {
    */
   readonly circuitOpen?: MonitoringAlarmOptions | false;
   /**
-   * Per cent of requests to SageMaker that failed there; of a queue those that failed or expired.
+   * Per cent of requests to SageMaker that failed there, of each variant; of a queue those that failed or expired.
    * @default - 5 per cent in 2 of 3 periods of 5 minutes: a scale-in breaks some; none without a GPU
    */
   readonly gpuErrors?: MonitoringShareAlarmOptions | false;

@@ -70,8 +70,8 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
   /** The GPU with a queue; undefined where there are no jobs. */
   readonly gpuQueue: AsynchronousGpuEndpoint | undefined;
   /**
-   * What the router puts requests of TensorFlow Serving and of the model's task into tensors by. Undefined where no GPU answers at once, or
-   * where the app runs without bundling and nothing was built.
+   * What the router puts requests of TensorFlow Serving and of the model's task into tensors by. Undefined for a queue alone of a model
+   * without a task, or where the app runs without bundling and nothing was built.
    */
   readonly modelInterfaceLayer: ModelInterfaceLayer | undefined;
   /** The whole of it, defaults included. */
@@ -126,8 +126,10 @@ export class InferenceRouter extends ServedFunction implements InferenceTarget {
     props.environmentEncryption?.grantDecrypt(this.role);
 
     const { artifactFolder } = inferenceFunction.modelLayer;
+    // A queue alone takes tensors, or makes jobs of requests of the task.
+    const isTranslated = gpuEndpoint !== undefined || this.taskType !== 'tensor';
     this.modelInterfaceLayer =
-      gpuEndpoint === undefined || artifactFolder === undefined
+      artifactFolder === undefined || !isTranslated
         ? undefined
         : new ModelInterfaceLayer(this, 'ModelInterface', { modelName: this.modelName, artifactFolder });
     const { provisionedConcurrency = inferenceFunction.provisionedConcurrency, reserveConcurrency = true } = props;

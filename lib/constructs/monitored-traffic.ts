@@ -1,5 +1,6 @@
 /** What is watched of one model, as metrics and expressions over them: dashboard and alarms read the same. */
 import { type IMetric, MathExpression, type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import type { CfnEndpointConfig } from 'aws-cdk-lib/aws-sagemaker';
 import type { Duration } from 'aws-cdk-lib/core';
 import {
   CODE_DIMENSION,
@@ -80,12 +81,21 @@ export class MonitoredTraffic {
     );
   }
 
-  /** Of the endpoint that answers at once: what failed in SageMaker or in the container. */
-  gpuErrorPercentage(minRequests: number): MathExpression {
+  /** Of the endpoint that answers at once: those of its variants whose answers somebody gets. */
+  get gpuVariants(): readonly string[] {
+    const { productionVariants } = required(this.model.gpu).endpointConfig;
+    return (productionVariants as readonly CfnEndpointConfig.ProductionVariantProperty[]).map(
+      ({ variantName }) => variantName,
+    );
+  }
+
+  /** What failed in SageMaker or in the container of a variant. */
+  gpuErrorPercentage(VariantName: string, minRequests: number): MathExpression {
+    const dimensionsMap = { VariantName };
     return this.share(
       'FILL(failed, 0)',
-      { failed: this.gpu('Invocation5XXErrors') },
-      { metric: this.gpu('Invocations'), minRequests },
+      { failed: this.gpu('Invocation5XXErrors', { dimensionsMap }) },
+      { metric: this.gpu('Invocations', { dimensionsMap }), minRequests },
       'Failed on the GPU, %',
     );
   }

@@ -10,6 +10,7 @@ import {
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { statisticName } from '../artifact/input-profile.js';
+import { PRIMARY_VARIANT } from './gpu-endpoint-problems.js';
 import type {
   MonitoredModel,
   MonitoringAlarmOptions,
@@ -125,14 +126,12 @@ export function watchedBy(kind: AlarmKind, traffic: MonitoredTraffic, minimum: n
       return [
         ...(model.gpu === undefined
           ? []
-          : [
-              {
-                id: 'GpuErrors',
-                metric: traffic.gpuErrorPercentage(minimum),
-                threshold: 5,
-                description: `${name}: requests fail on the GPU, in per cent`,
-              },
-            ]),
+          : traffic.gpuVariants.map((variant) => ({
+              id: variant === PRIMARY_VARIANT ? 'GpuErrors' : `GpuErrors-${variant}`,
+              metric: traffic.gpuErrorPercentage(variant, minimum),
+              threshold: 5,
+              description: `${name}: requests fail on the GPU${variant === PRIMARY_VARIANT ? '' : `, with the variant ${variant}`}, in per cent`,
+            }))),
         ...(model.gpuQueue === undefined
           ? []
           : [

@@ -40,7 +40,8 @@ export interface ProvisionedConcurrencySchedule {
   /** When: `Schedule.cron` or `Schedule.at` of aws-cdk-lib/aws-applicationautoscaling. */
   readonly schedule: Schedule;
   /**
-   * Where the schedule's time is read.
+   * Where the schedule's time is read. `Schedule.at` writes the time of its date in UTC: leave this out beside it, or write a local time by
+   * `Schedule.expression('at(2026-12-24T08:00:00)')`.
    * @default TimeZone.ETC_UTC
    */
   readonly timeZone?: TimeZone;

@@ -1,6 +1,18 @@
 /** Prices of somebody's own in place of ours: of another region, of another day, of a contract. */
 import { ConfigurationError } from '../errors.js';
-import type { Prices } from './prices.js';
+import { PRICES, type Prices } from './prices.js';
+
+/** Context of CDK apps with prices in place of ours: an object in the form of `PRICES`, or a part of it. */
+export const PRICES_CONTEXT = 'cdk-onnx:prices';
+
+/**
+ * Ours with what the context's value gives of them; ours where it has none.
+ *
+ * @throws ConfigurationError PRICES_INVALID with everything that is wrong
+ */
+export function contextPrices(value: unknown): Prices {
+  return value === undefined ? PRICES : overridePrices(PRICES, value, `the context '${PRICES_CONTEXT}'`);
+}
 
 /**
  * `prices` with what `overrides`, parsed JSON of the same form, gives of them. Instances may be any. Without a date or a region

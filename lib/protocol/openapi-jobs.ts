@@ -51,6 +51,7 @@ export function routingHeaders(): Readonly<Record<string, OpenApiHeader>> {
   };
 }
 
+const KEY_REUSED = failure('Another request had the same Idempotency-Key');
 const COMPUTED = headers({ 'x-cdk-onnx-computed-by': 'ComputedBy', 'x-cdk-onnx-reason': 'Reason' });
 const LOCATION = headers({ Location: 'Location' });
 const RETRY_AFTER = headers({ 'Retry-After': 'RetryAfter' });
@@ -75,8 +76,8 @@ export function inferenceThroughRouter(model: ListedModel, answers: Responses): 
 
 /** The same of an inference that may become a job. */
 export function queuedThroughRouter(model: ListedModel, answers: Responses): Responses {
-  const routed = inferenceThroughRouter(model, answers);
-  return model.routing === 'jobs' ? { ...routed, 202: accepted(model) } : routed;
+  if (model.routing !== 'jobs') return inferenceThroughRouter(model, answers);
+  return { 422: KEY_REUSED, ...inferenceThroughRouter(model, answers), 202: accepted(model) };
 }
 
 /** What makes one job of requests that are sent twice. */
@@ -84,10 +85,14 @@ export function queuedParameters({ routing }: ListedModel): readonly Parameter[]
   return routing === 'jobs' ? [IDEMPOTENCY_KEY] : [];
 }
 
-/** @param results predictions in V2, by media type */
+/**
+ * @param results predictions in V2, by media type
+ * @param further those of the model's task
+ */
 export function jobPaths(
   model: ListedModel,
   results: Readonly<Record<'application/json' | 'application/octet-stream', MediaType>>,
+  further: readonly JsonSchema[],
 ): Readonly<Record<string, PathItem>> {
   const { name, routing } = model;
   if (routing === undefined || routing === 'no-jobs') return {};
@@ -113,7 +118,7 @@ export function jobPaths(
           },
           202: accepted(model),
           ...failures(['400']),
-          422: failure('Another request had the same Idempotency-Key'),
+          422: KEY_REUSED,
           ...unavailable,
         },
       },
@@ -142,7 +147,9 @@ export function jobPaths(
             headers: { ...COMPUTED, ...RETRY_AFTER },
             content: {
               ...results,
-              ...json({ anyOf: [reference('Job'), reference('FailedJob'), results['application/json'].schema] }),
+              ...json({
+                anyOf: [reference('Job'), reference('FailedJob'), results['application/json'].schema, ...further],
+              }),
             },
           },
           303: {

@@ -45,19 +45,24 @@ export interface ModelPathOptions {
   readonly isDescribed: boolean;
   /** Media types of `/predict`; empty where the model has no such route. */
   readonly accepts: readonly string[];
+  /** Whether it runs the model once for a request there, which may become a job then. */
+  readonly runsOnce: boolean;
 }
 
 export function modelPaths(model: ListedModel, options: ModelPathOptions): Readonly<Record<string, PathItem>> {
   const { name, version } = model;
-  const { accepts } = options;
+  const { accepts, runsOnce } = options;
+  const predictions = reference(schemaName(name, 'Predictions'));
+  const isQueued = accepts.length > 0 && runsOnce;
   const paths = {
     ...v2Paths(model, `/v2/models/${name}`, '', options),
-    ...jobPaths(model, v2Content(name, 'InferResponse', options)),
+    ...jobPaths(model, v2Content(name, 'InferResponse', options), isQueued ? [predictions] : []),
     ...v2Paths(model, `/v2/models/${name}/versions/${version}`, `_version_${version}`, options),
     ...v1Paths(model, `/v1/models/${name}`, '', options),
     ...v1Paths(model, `/v1/models/${name}/versions/${version}`, `_version_${version}`, options),
   };
   if (accepts.length === 0) return paths;
+  const parameters = isQueued ? queuedParameters(model) : [];
   const predict: Operation = {
     operationId: `predict_${name}`,
     summary: 'Predictions from a raw body',
@@ -66,9 +71,10 @@ export function modelPaths(model: ListedModel, options: ModelPathOptions): Reado
       required: true,
       content: Object.fromEntries(accepts.map((type) => [type, { schema: bodySchema(type) }])),
     },
-    responses: inferenceThroughRouter(
+    ...(parameters.length === 0 ? {} : { parameters }),
+    responses: (isQueued ? queuedThroughRouter : inferenceThroughRouter)(
       model,
-      responses(json(reference(schemaName(name, 'Predictions'))), ['400', '413', '415', '503']),
+      responses(json(predictions), ['400', '413', '415', '503']),
     ),
   };
   return { ...paths, [`/predict/${name}`]: { post: predict } };

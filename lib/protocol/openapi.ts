@@ -50,8 +50,15 @@ export function openApiDocument({ manifest, models, version, accepts = [] }: Ope
     ],
     paths: {
       ...serverPaths(own),
-      ...modelPaths(own, { isDescribed: true, accepts: manifest.task.type === 'tensor' ? [] : accepts }),
-      ...Object.assign({}, ...others.map((model) => modelPaths(model, { isDescribed: false, accepts: [] }))),
+      ...modelPaths(own, {
+        isDescribed: true,
+        accepts: manifest.task.type === 'tensor' ? [] : accepts,
+        runsOnce: manifest.task.type !== 'voice-activity',
+      }),
+      ...Object.assign(
+        {},
+        ...others.map((model) => modelPaths(model, { isDescribed: false, accepts: [], runsOnce: false })),
+      ),
     },
     components: {
       schemas: { ...sharedSchemas(), ...(hasJobs ? jobSchemas() : {}), ...modelSchemas(manifest) },

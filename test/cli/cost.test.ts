@@ -106,6 +106,37 @@ describe('on options alone', () => {
     expect(report.models[0]?.servings[0]?.at[0]?.perMonth).toBeGreaterThan(SECONDS_PER_MONTH);
   });
 
+  test('the prices of the app count, unless a file says others', async () => {
+    const project = mkdtempSync(join(folder, 'app-'));
+    const options = { memory: '1024', 'duration-ms': '100', rps: '1' };
+    const assembly = synthesize((stack) => new InferenceEndpoint(stack, 'Vision', { models: [model] }));
+    const context = {
+      'cdk-onnx:prices': { date: '2027-02', region: 'eu-central-1', api: { perRequest: { http: 1 } } },
+    };
+    writeFileSync(
+      join(project, 'cdk.json'),
+      JSON.stringify({ app: `mkdir -p "$CDK_OUTDIR" && cp -r ${assembly}/. "$CDK_OUTDIR"`, context }),
+    );
+    const file = join(project, 'prices.json');
+    writeFileSync(file, '{"date": "2027-03", "region": "eu-west-1"}');
+    const ofApp = { ...options, app: project };
+    const report = await costJson(ofApp);
+    expect(report.prices).toEqual({ date: '2027-02', region: 'eu-central-1' });
+    expect(report.models[0]?.servings[0]?.at[0]?.perMonth).toBeGreaterThan(SECONDS_PER_MONTH);
+    expect((await costJson({ ...ofApp, prices: file })).prices.date).toBe('2027-03');
+    const here = process.cwd();
+    try {
+      process.chdir(project);
+      expect((await costJson(options)).prices.date).toBe('2027-02');
+      expect((await costJson({ ...options, assembly })).prices.date).toBe('2027-02');
+      writeFileSync('cdk.json', JSON.stringify({ context: { 'cdk-onnx:prices': { lambada: {} } } }));
+      const { code, message } = await refusalOf(() => cost(options));
+      expect([code, message]).toEqual(['PRICES_INVALID', expect.stringContaining("the context 'cdk-onnx:prices'")]);
+    } finally {
+      process.chdir(here);
+    }
+  });
+
   test('what is wrong is refused, all at once', async () => {
     const wrong = {
       memory: '1',

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import type { IAlarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import { App, Duration, Stack } from 'aws-cdk-lib/core';
@@ -442,6 +443,15 @@ describe('wrong options', () => {
       'ROLLBACK_INVALID',
       'no errors',
       () => ({ deployment: InferenceDeployment.canary({ rollback: { functionErrors: 0 } }) }),
+    ],
+    [
+      'ROLLBACK_ALARMS_TOO_MANY',
+      'beside our own',
+      () => ({
+        deployment: InferenceDeployment.canary({
+          rollback: { alarms: Array.from({ length: 8 }, () => ({}) as IAlarm) },
+        }),
+      }),
     ],
     [
       'ROLLBACK_INVALID',

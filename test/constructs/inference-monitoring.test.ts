@@ -19,6 +19,7 @@ import {
   Model,
   type MonitoredModel,
   type ProvisionedConcurrency,
+  type RealTimeGpuEndpointProps,
 } from '../../lib/constructs/index.js';
 import { PRICES } from '../../lib/cost/prices.js';
 import { writeArtifactFolder } from '../support/artifact-folder.js';
@@ -357,6 +358,21 @@ describe('alarms', () => {
     const watchedExpression = alarm?.Metrics?.find(({ Expression }) => Expression !== undefined)?.Expression ?? '';
     expect(evaluateMetricMath(watchedExpression, { broken: 1, answered: 2, requests: 19 })).toBe(0);
     expect(evaluateMetricMath(watchedExpression, { broken: 1, answered: 2, requests: 20 })).toBe(15);
+  });
+
+  test('of the GPU watch each model that answers, and no shadow', () => {
+    const alarmsWith = (options: Partial<RealTimeGpuEndpointProps>) => {
+      const stack = new Stack(new App({ outdir }), 'Vision', { env: ENV });
+      const predict = new InferenceFunction(stack, 'Faces', { model: faces });
+      const gpu = GpuEndpoint.realTime(stack, 'Gpu', { model: onGpu, ...options });
+      const { alarms } = new InferenceMonitoring(stack, 'Monitoring', { models: [{ function: predict, gpu }] });
+      const ids = [...alarms.keys()].filter((key) => key.includes('Gpu'));
+      return { ids, text: JSON.stringify(alarmsOf(Template.fromStack(stack))) };
+    };
+    const variants = alarmsWith({ variants: [{ name: 'candidate', model: onGpu }] });
+    expect(variants.ids).toEqual(['faces/GpuErrors', 'faces/GpuErrors-candidate']);
+    expect(variants.text).toContain('"Value":"candidate"');
+    expect(alarmsWith({ shadow: { model: onGpu } }).ids).toEqual(['faces/GpuErrors']);
   });
 
   test('of a queue go off where jobs only expire, because no instance ever came', () => {

@@ -112,7 +112,13 @@ describe('a router', () => {
     expect(names.sort()).toEqual(expected);
   });
 
-  test('has no layer where no GPU answers at once, or nothing was built', () => {
+  test('with a queue alone has a layer if the model has a task, whose requests become jobs', () => {
+    const model = modelOf({ taskType: 'image-classification' });
+    const { stack } = routerWith({}, { model, realTime: false, queue: true });
+    expect(functionOf(stack).Environment.Variables).toMatchObject({ CDK_ONNX_MODEL_INTERFACE: '/opt/models/faces' });
+  });
+
+  test('has no layer for a queue alone of a model without a task, or where nothing was built', () => {
     const queueAlone = routerWith({}, { realTime: false, queue: true });
     const notBuilt = routerWith({}, {}, stackOf(ENV, { 'aws:cdk:bundling-stacks': [] }));
     for (const { stack, router } of [queueAlone, notBuilt]) {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { Vpc } from 'aws-cdk-lib/aws-ec2';
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
@@ -133,6 +134,22 @@ describe('an endpoint that answers at once', () => {
       LogGroupName: `/aws/sagemaker/Endpoints/${endpoint.endpointName}`,
       RetentionInDays: 30,
     });
+  });
+
+  test('may have interfaces in subnets of another account, which shares its network', () => {
+    const lookup =
+      'vpc-provider:account=123456789012:filter.vpc-id=vpc-1:region=eu-west-1:returnAsymmetricSubnets=true';
+    const subnets = [{ subnetId: 'subnet-1', availabilityZone: 'eu-west-1a', routeTableId: 'rtb-1' }];
+    const shared = {
+      vpcId: 'vpc-1',
+      ownerAccountId: '999999999999',
+      availabilityZones: [],
+      subnetGroups: [{ name: 'Private', type: 'Private', subnets }],
+    };
+    const stack = new Stack(new App({ outdir, context: { [lookup]: shared } }), 'Vision', { env: ENV });
+    const { template } = realTime({ vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: 'vpc-1' }) }, stack);
+    const [created] = statementsOf(template).filter(({ Action }) => String(Action).includes('CreateNetworkInterface'));
+    expect(JSON.stringify(created?.Resource)).toContain(':ec2:eu-west-1:999999999999:subnet/subnet-1');
   });
 
   test('is invoked by whom it is granted to, and by nobody else', () => {

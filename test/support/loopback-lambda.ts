@@ -4,10 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { builtInRuntime, type RuntimeCommand } from '../../lib/local/execution-environment.js';
 import { FunctionPool, type PoolInvocation } from '../../lib/local/function-pool.js';
 import { answerInvoke } from '../../lib/local/invoke-api.js';
 import type { LocalFunction } from '../../lib/local/local-stack.js';
+import { readStreamHead } from '../../lib/local/rest-answer.js';
 import {
   type FaultyService,
   type FaultyServiceOptions,
@@ -27,6 +29,8 @@ export interface LoopbackFunctionOptions {
   readonly name: string;
   /** Holds index.mjs. */
   readonly codeFolder: string;
+  /** Default: the one whose answers are results. */
+  readonly handler?: 'index.handler' | 'index.streamingHandler';
   /** Stands in for /opt. Default: an empty one. */
   readonly optFolder?: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -42,6 +46,19 @@ export interface LoopbackFunctionOptions {
   readonly reservedConcurrency?: number;
 }
 
+export interface StreamedAnswer {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: Buffer;
+}
+
+async function readAnswer(stream: Readable): Promise<StreamedAnswer> {
+  const head = await readStreamHead(stream);
+  if (head === undefined) throw new Error('the stream has no head');
+  const body = Buffer.concat([head.rest, ...(await stream.toArray())]);
+  return { statusCode: head.status, headers: head.headers, body };
+}
+
 /** A function with its environments, invoked as Lambda invokes it. */
 export class LoopbackFunction {
   readonly localFunction: LocalFunction;
@@ -52,7 +69,7 @@ export class LoopbackFunction {
   private pools = 0;
 
   constructor(private readonly options: LoopbackFunctionOptions) {
-    const { name, codeFolder, environment, memoryMiB = 1769, timeoutSeconds = 30 } = options;
+    const { name, codeFolder, handler = 'index.handler', environment, memoryMiB = 1769, timeoutSeconds = 30 } = options;
     this.localFunction = {
       id: `loopback/${name}`,
       label: name,
@@ -61,7 +78,7 @@ export class LoopbackFunction {
       versions: new Map([['live', '1']]),
       codeFolder,
       layerFolders: [],
-      handler: 'index.handler',
+      handler,
       runtime: 'nodejs24.x',
       architecture: HOST_ARCHITECTURE,
       memoryMiB,
@@ -106,6 +123,16 @@ export class LoopbackFunction {
     const { outcome } = await this.pool.invoke(randomUUID(), JSON.stringify(event));
     if (outcome.kind !== 'response') throw new Error(`${JSON.stringify(outcome)}\n${this.lines.slice(-20).join('\n')}`);
     return JSON.parse(outcome.payload);
+  }
+
+  /** What the function streams for an event, to its end; throws for what is no answer. */
+  async invokeStreamed(event: unknown): Promise<StreamedAnswer> {
+    let reading: Promise<StreamedAnswer> | undefined;
+    const { outcome } = await this.pool.invoke(randomUUID(), JSON.stringify(event), (stream) => {
+      reading = readAnswer(stream);
+    });
+    if (outcome.kind !== 'streamed' || reading === undefined) throw new Error(JSON.stringify(outcome));
+    return await reading;
   }
 
   /** Kills every environment as it is; the next invocation starts a new one. */

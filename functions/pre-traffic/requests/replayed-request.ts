@@ -1,5 +1,5 @@
 /** A request that is sent to versions of the function, and what it was answered once, where somebody recorded that. */
-import type { RecordedInference, RecordedMessage } from '../../../lib/artifact/replay.js';
+import { REPLAY_REQUEST_ID, type RecordedInference, type RecordedMessage } from '../../../lib/artifact/replay.js';
 import type { Answer } from '../answer.js';
 
 export interface ReplayedRequest {
@@ -21,7 +21,7 @@ export function eventOf({ method, path, headers, body, isBase64 }: ReplayedReque
     rawPath: path,
     rawQueryString: '',
     headers,
-    requestContext: { http: { method, path }, stage: '$default' },
+    requestContext: { http: { method, path }, stage: '$default', requestId: REPLAY_REQUEST_ID },
     ...(body === undefined ? {} : { body }),
     isBase64Encoded: isBase64,
   };

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CAPTURE_VARIABLE, type CaptureSettings } from '../../../lib/artifact/capture.js';
 import type { Manifest } from '../../../lib/artifact/manifest.js';
+import { REPLAY_REQUEST_ID } from '../../../lib/artifact/replay.js';
 import { ConfigurationError } from '../../../lib/errors.js';
 import { bucketUrl } from '../../aws/bucket-url.js';
 import { readCredentials } from '../../aws/credentials.js';
@@ -63,7 +64,10 @@ export class RequestCapture {
 
   /** Its answer is known, or already sent. An environment has one request at a time. */
   async end({ isSent, ...answered }: EndedRequest, manifest: Manifest, log: Log): Promise<void> {
-    const isKept = this.random() < this.settings.share && protocolOf(answered.request) !== undefined;
+    const { request } = answered;
+    // Captured requests that a deployment replays would otherwise never be older than the last one.
+    const isReplayed = request.requestId === REPLAY_REQUEST_ID;
+    const isKept = this.random() < this.settings.share && !isReplayed && protocolOf(request) !== undefined;
     if (isKept) this.keep({ ...answered, id: answered.id ?? randomUUID(), time: new Date() }, manifest);
     const isDue = isKept && (this.settings.wait || isSent);
     if (isDue) this.write(manifest, log);

@@ -14,6 +14,8 @@ export interface JobRequest {
   readonly body: string | Uint8Array;
   /** As SageMaker is to be told it. */
   readonly contentType: string;
+  /** What `body` was made of, where that was something else. */
+  readonly original?: string | undefined;
 }
 
 /** A request that the caller puts into S3 himself. */
@@ -62,13 +64,30 @@ export class JobQueue {
   ) {}
 
   /** Makes a job of a request, or finds the one that it is already. Never rejects for what a service does. */
-  async add({ id, model, body, contentType }: JobRequest, signal: AbortSignal): Promise<QueueOutcome> {
-    const fingerprint = createHash('sha256').update(`${contentType}\n`).update(body).digest('hex');
+  async add({ id, model, body, contentType, original }: JobRequest, signal: AbortSignal): Promise<QueueOutcome> {
+    const hash = createHash('sha256').update(`${contentType}\n`).update(body);
+    const fingerprint = (original === undefined ? hash : hash.update(original)).digest('hex');
     // Of this content, so that no other request with the same key can change it; and there before the record says so.
     const input = `${REQUEST_PREFIX}${id}/${fingerprint}`;
-    const stored = await this.bucket.put(input, body, { contentType: 'application/octet-stream', signal });
-    if (stored.kind !== 'stored') return unavailable(stored);
-    const draft: Draft = { model, fingerprint, input, contentType, state: 'submitting', submissions: 1 };
+    const objects = [
+      { key: input, content: body },
+      ...(original === undefined ? [] : [{ key: `${input}-original`, content: original }]),
+    ];
+    const puts = await Promise.all(
+      objects.map(({ key, content }) =>
+        this.bucket.put(key, content, { contentType: 'application/octet-stream', signal }),
+      ),
+    );
+    for (const stored of puts) if (stored.kind !== 'stored') return unavailable(stored);
+    const draft: Draft = {
+      model,
+      fingerprint,
+      input,
+      contentType,
+      ...(original === undefined ? {} : { original: `${input}-original` }),
+      state: 'submitting',
+      submissions: 1,
+    };
     const created = await this.store.create(id, draft, signal);
     if (created.kind === 'failed') return unavailable(created);
     const { job } = created;

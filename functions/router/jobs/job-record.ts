@@ -26,6 +26,8 @@ export interface JobRecord {
   readonly input: string;
   /** As SageMaker is told it: with binary tensors, it says how long the document in front of them is. */
   readonly contentType: string;
+  /** Key of the caller's request in the words of the model's task, which `input` was made of; its predictions are made by it, too. */
+  readonly original?: string;
   /** Of a request that the caller uploads: its size. */
   readonly uploadBytes?: number;
   readonly state: JobState;

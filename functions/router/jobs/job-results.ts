@@ -24,6 +24,8 @@ const MAX_INLINE_BYTES = 4 * 1024 * 1024;
 const MAX_HEADER_BYTES = 16_384;
 /** How long an address is good for; each GET of the job gives another one. */
 const LINK_SECONDS = 900;
+/** Of tensors that predictions are made of here: read, copied and told apart they take a few times that of the router's memory. */
+const MAX_TENSOR_BYTES = 32 * 1024 * 1024;
 /** Beyond what SageMaker waits and computes. */
 const TIME_TO_WRITE_SECONDS = 600;
 
@@ -34,7 +36,12 @@ export async function resultOf(job: StoredJob, bucket: S3Bucket, signal: AbortSi
   if (key === undefined) return { kind: 'failed', code: 'OUTPUT_ELSEWHERE' };
   const head = await bucket.head(key, signal);
   if (head.kind === 'failed') return head;
-  if (head.kind === 'object') return await readResult(key, head.facts, bucket, signal);
+  if (head.kind === 'object') {
+    const { facts } = head;
+    return job.record.original === undefined
+      ? await readResult(key, facts, bucket, signal)
+      : await readTensors(key, facts, bucket, signal);
+  }
   const failureKey = failure === undefined ? undefined : bucket.keyOf(failure);
   const failed = failureKey === undefined ? { kind: 'missing' as const } : await bucket.get(failureKey, signal);
   if (failed.kind === 'failed') return failed;
@@ -53,13 +60,23 @@ async function readResult(key: string, facts: ObjectFacts, bucket: S3Bucket, sig
     expiresInSeconds: LINK_SECONDS,
   });
   if (facts.bytes > MAX_INLINE_BYTES) return await link();
+  const result = await readTensors(key, facts, bucket, signal);
+  return result.kind !== 'answer' || fits(result.response) ? result : await link();
+}
+
+/** Whether the caller could be handed them or not. */
+async function readTensors(key: string, facts: ObjectFacts, bucket: S3Bucket, signal: AbortSignal): Promise<JobResult> {
+  if (facts.bytes > MAX_TENSOR_BYTES) {
+    return { kind: 'failure', reason: `The model answered with ${facts.bytes} bytes, more than the router reads.` };
+  }
   const object = await bucket.get(key, signal);
   if (object.kind === 'failed') return object;
   if (object.kind === 'missing') return { kind: 'gone' };
   const response = decodeStoredTritonBody(facts.contentType, object.body);
-  if (response === undefined) return { kind: 'failed', code: 'RESULT_INVALID' };
-  return fits(response) ? { kind: 'answer', response } : await link();
+  return response === undefined ? RESULT_INVALID : { kind: 'answer', response };
 }
+
+export const RESULT_INVALID: S3Failure = { kind: 'failed', code: 'RESULT_INVALID' };
 
 /** Text grows with each quote and each line break in it. */
 function fits({ body }: HttpResponse): boolean {

@@ -3,7 +3,7 @@ import type { S3Bucket } from '../../aws/s3-bucket.js';
 import type { HttpRequest, HttpResponse } from '../../http/http.js';
 import type { UndecodedInferBody } from '../../http/infer-body.js';
 import type { SageMakerQueue } from '../targets/sagemaker-queue.js';
-import { encodeTritonBody } from '../targets/triton-body.js';
+import { type BinaryInferBody, encodeTritonBody } from '../targets/triton-body.js';
 import {
   jobExpired,
   jobUnknown,
@@ -16,9 +16,10 @@ import {
 } from './job-answers.js';
 import { isGivenJobId, isJobId, keyedJobId, randomJobId, readIdempotencyKey } from './job-id.js';
 import { JobQueue, type QueueOutcome, type Unavailable } from './job-queue.js';
-import { resultOf } from './job-results.js';
+import { type JobResult, RESULT_INVALID, resultOf } from './job-results.js';
 import { JobStore, type StoredJob } from './job-store.js';
 import { readAnnouncedUpload, UPLOAD_HEADERS, UPLOAD_SECONDS, uploadMissing } from './job-upload.js';
+import { readOriginal, writeOriginal } from './original-request.js';
 
 export interface JobServiceOptions {
   readonly model: string;
@@ -26,6 +27,15 @@ export interface JobServiceOptions {
   readonly queue: SageMakerQueue;
   /** What ids of jobs are made with. */
   readonly secret: string;
+  /** What the model made of a task's request, for the one who asked; undefined for what is no answer to it. */
+  readonly conclude: (original: HttpRequest, answer: HttpResponse) => Promise<HttpResponse | undefined>;
+}
+
+/** What a request is to SageMaker. */
+export interface JobBody {
+  readonly tensors: UndecodedInferBody | BinaryInferBody;
+  /** Whether they were made of the request, in the words of the model's task. */
+  readonly isTask: boolean;
 }
 
 /** What the log learns of a job. */
@@ -58,12 +68,13 @@ export class JobService {
    */
   async add(
     request: HttpRequest,
-    body: UndecodedInferBody,
+    { tensors, isTask }: JobBody,
     signal: AbortSignal,
   ): Promise<Exclude<QueueOutcome, { kind: 'key-reused' }>> {
     const { model } = this.options;
-    const encoded = encodeTritonBody(body);
-    const outcome = await this.jobs.add({ id: this.newId(request), model, ...encoded }, signal);
+    const encoded = encodeTritonBody(tensors);
+    const original = isTask ? writeOriginal(request) : undefined;
+    const outcome = await this.jobs.add({ id: this.newId(request), model, ...encoded, original }, signal);
     if (outcome.kind === 'key-reused') throw keyReused();
     return outcome;
   }
@@ -130,10 +141,21 @@ export class JobService {
       if (advanced.kind === 'queued') ({ job, isResubmitted } = advanced);
     }
     const note: JobNote = { id, event: 'asked', isResubmitted };
-    const result = await resultOf(job, this.options.bucket, signal);
+    const result = await this.predictionsOf(job, await resultOf(job, this.options.bucket, signal), signal);
     if (result.kind === 'gone') throw jobExpired();
     if (result.kind === 'failed') return unavailable({ ...LOOKUP_FAILED, code: result.code }, id);
     return { response: resultResponse(job, this.locationOf(request, id), result), note };
+  }
+
+  /** Of a task's request, for tensors. */
+  private async predictionsOf({ record }: StoredJob, result: JobResult, signal: AbortSignal): Promise<JobResult> {
+    if (record.original === undefined || result.kind !== 'answer') return result;
+    const object = await this.options.bucket.get(record.original, signal);
+    if (object.kind === 'failed') return object;
+    if (object.kind === 'missing') return { kind: 'gone' };
+    const original = readOriginal(object.body.toString('utf8'));
+    const response = original && (await this.options.conclude(original, result.response));
+    return response === undefined ? RESULT_INVALID : { kind: 'answer', response };
   }
 
   private async find(id: string, signal: AbortSignal): Promise<{ kind: 'job'; job: StoredJob } | Unavailable> {

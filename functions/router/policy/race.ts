@@ -34,6 +34,8 @@ interface Entrant<Answer> {
 
 /** A hedge is a suspicion: the last second execution that was saved is for a call that has failed. */
 const LEFT_FOR_FALLBACKS = 1;
+/** Of a request's time: a target that had less when it was up is not blamed, even where the policy leaves SageMaker none. */
+const LEAST_PATIENCE = 0.1;
 
 export class Race<Answer> {
   private readonly entrants: Entrant<Answer>[] = [];
@@ -156,7 +158,8 @@ export class Race<Answer> {
 
   private onDeadline(): void {
     const { clock, policy } = this.options;
-    const patience = Math.min(policy.cpuTimeout, policy.timeout - policy.cpuTimeout);
+    const { timeout, cpuTimeout } = policy;
+    const patience = Math.max(Math.min(cpuTimeout, timeout - cpuTimeout), timeout * LEAST_PATIENCE);
     for (const { ended, began, permit } of this.entrants) {
       if (ended === undefined && clock.now() - began >= patience) permit.failed();
     }

@@ -8,13 +8,14 @@ import { ASSETS_FOLDER } from '../../../lib/artifact/manifest.js';
 import { RuntimeError } from '../../../lib/errors.js';
 import { DEFAULT_PICTURE_LIMITS } from '../../../lib/tasks/image/picture.js';
 import { runPrepared } from '../../../lib/tasks/run-prepared.js';
-import { createTaskPipeline, type TaskPipeline } from '../../../lib/tasks/task-pipeline.js';
-import { type HttpRequest, mediaType } from '../../http/http.js';
+import { createTaskPipeline, type PreparedRequest, type TaskPipeline } from '../../../lib/tasks/task-pipeline.js';
+import { type HttpRequest, type HttpResponse, mediaType } from '../../http/http.js';
 import { readTaskBody, taskInputs, taskOutputs, taskResponse } from '../../http/task-messages.js';
 import type { ServedInterface } from '../model-interface.js';
 import type { Outcome } from '../policy/outcome.js';
 import type { TargetAnswer } from '../targets/answer.js';
-import { type AskTriton, askForTensors, INVALID_ANSWER } from './triton-tensors.js';
+import type { BinaryInferBody } from '../targets/triton-body.js';
+import { type AskTriton, askForTensors, encodeTensors, INVALID_ANSWER, readTensors } from './triton-tensors.js';
 
 /** What of the router's memory is not for a picture: Node, the request and the tensors made of it. */
 const OTHER_MEMORY_MIB = 256;
@@ -32,10 +33,8 @@ export async function answerTask(
   served: ServedInterface,
   ask: AskTriton,
 ): Promise<Outcome<TargetAnswer>> {
-  const pipeline = pipelineOf(served);
-  if (pipeline === undefined) throw new TypeError('a model without a task has no predictions');
   const { signature } = served.description;
-  const prepared = await pipeline.prepare(readTaskBody(request, pipeline.accepts), mediaType(request));
+  const prepared = await prepare(request, served);
   try {
     const outputs = await runPrepared(prepared, async (feeds) => {
       const answer = await askForTensors(ask, { id: request.requestId, inputs: taskInputs(feeds) }, signature);
@@ -50,6 +49,41 @@ export async function answerTask(
     if (error instanceof RuntimeError) return INVALID_ANSWER;
     throw error;
   }
+}
+
+/**
+ * Tensors for a queue, of a task that runs the model once.
+ *
+ * @throws RequestError as `answerTask`
+ */
+export async function encodeTask(request: HttpRequest, served: ServedInterface): Promise<BinaryInferBody> {
+  const { feeds, next } = await prepare(request, served);
+  if (next !== undefined) throw new TypeError('the windows of a sequence wait for each other');
+  // Without the caller's id: sent once more, the request is the same.
+  return encodeTensors({ id: undefined, inputs: taskInputs(feeds) }, served.description.signature);
+}
+
+/** What Triton made of `encodeTask`'s tensors, for the one who asked; undefined for what is no answer to it. */
+export async function concludeTask(
+  request: HttpRequest,
+  served: ServedInterface,
+  answer: HttpResponse,
+): Promise<HttpResponse | undefined> {
+  const tensors = readTensors(answer, served.description.signature);
+  if (tensors === undefined) return undefined;
+  const { conclude } = await prepare(request, served);
+  try {
+    return taskResponse(served.description, conclude(taskOutputs(tensors)));
+  } catch (error) {
+    if (error instanceof RuntimeError) return undefined;
+    throw error;
+  }
+}
+
+async function prepare(request: HttpRequest, served: ServedInterface): Promise<PreparedRequest> {
+  const pipeline = pipelineOf(served);
+  if (pipeline === undefined) throw new TypeError('a model without a task has no predictions');
+  return await pipeline.prepare(readTaskBody(request, pipeline.accepts), mediaType(request));
 }
 
 /** Ends a sequence. */

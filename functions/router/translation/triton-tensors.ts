@@ -3,6 +3,7 @@ import type { Signature } from '../../../lib/artifact/manifest.js';
 import { encodeTensor } from '../../../lib/protocol/infer-response.js';
 import { readInferResponse } from '../../../lib/protocol/read-infer-response.js';
 import type { NamedTensor } from '../../../lib/protocol/tensor.js';
+import type { HttpResponse } from '../../http/http.js';
 import { HEADER_LENGTH } from '../../http/infer-body.js';
 import type { Outcome } from '../policy/outcome.js';
 import type { TargetAnswer } from '../targets/answer.js';
@@ -30,16 +31,13 @@ export async function askForTensors(
   request: TensorRequest,
   signature: Signature,
 ): Promise<TritonAnswer> {
-  const outcome = await ask(encodeRequest(request, signature));
+  const outcome = await ask(encodeTensors(request, signature));
   if (outcome.kind !== 'answer' || outcome.answer.kind !== 'response') return { kind: 'none', outcome };
-  const { headers, body } = outcome.answer.response;
-  const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.concat(body);
-  const length = headers[HEADER_LENGTH];
-  const tensors = readTensors(bytes, length === undefined ? undefined : Number(length), signature);
+  const tensors = readTensors(outcome.answer.response, signature);
   return tensors === undefined ? { kind: 'none', outcome: INVALID_ANSWER } : { kind: 'tensors', tensors };
 }
 
-function encodeRequest({ id, inputs }: TensorRequest, signature: Signature): BinaryInferBody {
+export function encodeTensors({ id, inputs }: TensorRequest, signature: Signature): BinaryInferBody {
   const encoded = inputs.map((tensor) => encodeTensor(atTriton(tensor), 'binary'));
   const outputs = signature.outputs.map(({ name }) => ({ name, parameters: { binary_data: true } }));
   const head = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
@@ -50,13 +48,15 @@ function encodeRequest({ id, inputs }: TensorRequest, signature: Signature): Bin
   return { kind: 'bytes', bytes: Buffer.concat([document, ...tensors]), headerLength: document.length };
 }
 
-function readTensors(
-  bytes: Buffer,
-  headerLength: number | undefined,
+/** Undefined for what is no answer to it. */
+export function readTensors(
+  { headers, body }: HttpResponse,
   { outputs }: Signature,
 ): readonly NamedTensor[] | undefined {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.concat(body);
+  const length = headers[HEADER_LENGTH];
   try {
-    return readInferResponse(bytes, headerLength, outputs).map((tensor, index) =>
+    return readInferResponse(bytes, length === undefined ? undefined : Number(length), outputs).map((tensor, index) =>
       // Triton's [1] for a scalar.
       outputs[index]?.shape?.length === 0 && tensor.data.length === 1 ? { ...tensor, shape: [] } : tensor,
     );

@@ -1,4 +1,5 @@
 /** The tables that a person reads. */
+import { PRICES_CONTEXT } from '../../cost/price-overrides.js';
 import type { Prices } from '../../cost/prices.js';
 import { textTable } from '../text-table.js';
 import type { Comparison, ServingBreakEven, ServingCosts } from './comparison.js';
@@ -7,7 +8,7 @@ import { formatDollars, rounded } from './figures.js';
 export function costText(comparisons: readonly Comparison[], prices: Prices): string {
   return [
     ...comparisons.map(comparisonText),
-    `US dollars a month, on demand, prices of ${prices.region}, ${prices.date}; others by --prices.`,
+    `US dollars a month, on demand, prices of ${prices.region}, ${prices.date}; others by --prices or the context ${PRICES_CONTEXT}.`,
     '',
   ].join('\n');
 }

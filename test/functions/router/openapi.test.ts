@@ -1,13 +1,15 @@
 /** /openapi.json of a model behind a router: every answer of the real bundles is one that it describes. */
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OpenApiDocument } from '../../../lib/protocol/openapi.js';
 import { awsError } from '../../support/aws-answers.js';
 import { undescribed } from '../../support/described-answer.js';
 import { GPU_COLD, jobRequests } from '../../support/job-requests.js';
 import { logarithmRequest } from '../../support/logarithm-requests.js';
 import type { FunctionResult } from '../../support/predict-function.js';
-import { get, post } from '../../support/router-endpoint.js';
+import { get, post, RouterEndpoint } from '../../support/router-endpoint.js';
 import { setUpRouterTest } from '../../support/router-test.js';
+import { writeTaskArtifact } from '../../support/served-artifact.js';
+import { textModel } from '../../support/task-models.js';
 
 const test = setUpRouterTest();
 const { queueRouter, sendJob } = jobRequests(test);
@@ -102,5 +104,46 @@ describe('the document describes', () => {
     for (const path of ['/v2', '/v2/health/ready', '/v2/models/logarithm', '/v1/models/logarithm/metadata']) {
       check(['get', path], 503, await get(router, path));
     }
+  });
+});
+
+describe('the document of a model with a task describes', () => {
+  const artifact = writeTaskArtifact('texts', textModel());
+  const PREDICT = ['post', '/predict/texts'] as const;
+  const TASK_JOB = ['get', '/v2/models/texts/jobs/{id}'] as const;
+  let endpoint: RouterEndpoint;
+  beforeAll(async () => {
+    endpoint = await RouterEndpoint.start(artifact);
+  });
+  afterAll(async () => {
+    await endpoint?.close();
+    artifact.remove();
+  });
+
+  it('its predictions, wherever they are computed, and the jobs that become some', async () => {
+    const router = endpoint.router({
+      hasQueue: true,
+      policy: { onGpuUnavailable: 'queue' },
+      environment: { CDK_ONNX_MODEL_INTERFACE: artifact.folder },
+    });
+    const described = JSON.parse((await get(router, '/openapi.json')).body) as OpenApiDocument;
+    const checked = (route: readonly ['get' | 'post', string], status: number, result: FunctionResult) => {
+      expect([result.statusCode, undescribed(described, route, result)], result.body).toEqual([status, []]);
+      return result;
+    };
+    const ask = (body: string, key: string) =>
+      post(router, PREDICT[1], body, { 'content-type': 'text/plain', 'idempotency-key': key });
+    checked(PREDICT, 200, await ask('You have won', 'a'));
+    endpoint.lambdaFault = () => awsError(429, 'TooManyRequestsException');
+    checked(PREDICT, 200, await ask('You have won', 'a'));
+    endpoint.gpuFault = GPU_COLD;
+    const { headers } = checked(PREDICT, 202, await ask('You have won', 'a'));
+    checked(PREDICT, 422, await ask('You have lost', 'a'));
+    checked(PREDICT, 400, await ask(' ', 'b'));
+    checked(TASK_JOB, 200, await get(router, headers.location ?? ''));
+    await endpoint.queue.work();
+    checked(TASK_JOB, 200, await get(router, headers.location ?? ''));
+    endpoint.queueFault = () => awsError(503, 'ServiceUnavailable');
+    checked(PREDICT, 503, await ask('You have won', 'c'));
   });
 });

@@ -1,5 +1,6 @@
 /** What the real bundle keeps in an S3 on loopback: by when, of what, and what becomes of requests when S3 fails. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventOf } from '../../../../functions/pre-traffic/requests/replayed-request.js';
 import { CAPTURE_VARIABLE, type CapturedInference, type CaptureSettings } from '../../../../lib/artifact/capture.js';
 import { readEmbeddedMetrics } from '../../../support/embedded-metric-format.js';
 import type { ServiceFault } from '../../../support/faulty-service.js';
@@ -184,6 +185,21 @@ describe('a record', () => {
     await running.get('/v2/health/ready');
     expect(onlyRecord().response).toMatchObject({ status: 400, body: expect.stringContaining('"error"') });
   });
+});
+
+it('what a deployment replays is not kept again, so that it is forgotten when it should be', async () => {
+  const running = await start();
+  const replayed = eventOf({
+    name: 'a record',
+    method: 'POST',
+    path: INFER,
+    headers: { 'content-type': 'application/json' },
+    body: numbers(1),
+    isBase64: false,
+  });
+  expect((await running.invoke(replayed)).statusCode).toBe(200);
+  await running.post(INFER, numbers(2));
+  expect(onlyRecord().request.body).toBe(numbers(2));
 });
 
 describe('redaction', () => {

@@ -63,6 +63,7 @@ function service(): JobService {
     bucket: new S3Bucket({ requests: requests('s3', `${s3.service.url}/${BUCKET}`), name: BUCKET }),
     queue: new SageMakerQueue({ requests: requests('sagemaker', sagemaker.url), endpointName: 'queue' }),
     secret: 'secret',
+    conclude: async () => undefined,
   });
 }
 
@@ -130,7 +131,11 @@ it('one key is one job with one result, and what SageMaker got twice was counted
       const signal = AbortSignal.timeout(60_000);
       const send = async () => {
         const jobs = next();
-        const outcome = await jobs.add(request, { kind: 'text', text: String(body) }, signal);
+        const outcome = await jobs.add(
+          request,
+          { tensors: { kind: 'text', text: String(body) }, isTask: false },
+          signal,
+        );
         if (outcome.kind !== 'queued') return;
         const { response, note } = jobs.answer(request, outcome, 'gpu-needed');
         expect([response.status, response.headers.location]).toEqual([202, `/v2/models/logarithm/jobs/${note.id}`]);

@@ -105,6 +105,16 @@ describe('a request', () => {
     expect([took, calls.map(({ ended }) => ended)]).toEqual([10_000, ['aborted', 'aborted']]);
   });
 
+  it('that SageMaker had hardly time for says nothing about it, however much of the time is for Lambda', async () => {
+    const circuitBreaker = { failures: 5, openFor: 3_600_000, maxOpenFor: 3_600_000 };
+    const dispatcher = dispatcherWith({ cpuTimeout: 10_000, circuitBreaker });
+    const { failures } = circuitBreaker;
+    for (let count = 0; count < failures; count++) await send(dispatcher, { lambda: fails('throttled', 9_990) });
+    expect(dispatcher.circuits).toEqual({ lambda: 'open', sagemaker: 'closed' });
+    for (let count = 0; count < failures; count++) await send(dispatcher, {});
+    expect(dispatcher.circuits.sagemaker).toBe('open');
+  });
+
   it('that both fail says when to come back, as the targets say it', async () => {
     const { decision } = await send(dispatcherWith(), { lambda: fails('throttled'), sagemaker: fails('notReady') });
     expect(decision).toMatchObject({ kind: 'failed', cause: 'all-failed', retryAfterSeconds: 3 });
