@@ -112,7 +112,8 @@ const RUNS: readonly Run[] = [
   {
     name: 'all but V2 inference, whose bodies a schema does not describe whole',
     serve: () => serveModels(['half_plus_two']),
-    options: ['--exclude-checks', EXCLUDED.join(','), '--exclude-path-regex', '/infer$'],
+    // Bad data is in the run above.
+    options: ['--exclude-checks', EXCLUDED.join(','), '--exclude-path-regex', '/infer$', '--mode', 'positive'],
     checks: ['positive_data_acceptance', 'response_schema_conformance', 'not_a_server_error'],
     operations: 14,
   },

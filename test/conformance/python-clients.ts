@@ -8,14 +8,9 @@ export type PythonClient = (typeof PYTHON_CLIENTS)[number];
 
 const NEEDS = 'skipped: needs python3 with the clients: npx tsx test/conformance/install-clients.ts';
 
-/** Path of the interpreter that imports the client, after making the environment where it is not there. */
-export function installClient(client: PythonClient): string {
-  return pythonWith(requirementsOf(client));
-}
-
 /** The interpreter; undefined where the client was not installed before. With CI=true it is installed. */
 export function clientPython(client: PythonClient): string | undefined {
-  return process.env.CI === 'true' ? installClient(client) : pythonIfMade(requirementsOf(client));
+  return process.env.CI === 'true' ? pythonWith(requirementsOf(client)) : pythonIfMade(requirementsOf(client));
 }
 
 /** For the start of a test, which is skipped where the value is undefined. */
@@ -27,7 +22,7 @@ export function requireClient<Value>(value: Value | undefined, skip: (note: stri
 }
 
 /** All versions, of the client and of what it depends on. */
-function requirementsOf(client: PythonClient): string[] {
+export function requirementsOf(client: PythonClient): string[] {
   const file = join(import.meta.dirname, 'requirements', `${client}.txt`);
   return readFileSync(file, 'utf8').trim().split('\n');
 }
