@@ -36,8 +36,8 @@ describe('what AWS takes of one API and one stack', () => {
     expect(fitting('http')).toEqual({ perModel: 33, models: 14 });
     expect(fitting('rest')).toEqual({ perModel: 34, models: 14 });
     expect(fitting('rest', { cors: { allowOrigins: ['*'] } })).toEqual({ perModel: 46, models: 10 });
-    expect(fitting('http', { gpu: {} })).toEqual({ perModel: 45, models: 10 });
-    expect(fitting('http', { gpu: { queue: true } })).toEqual({ perModel: 62, models: 7 });
+    expect(fitting('http', { gpu: {} })).toEqual({ perModel: 46, models: 10 });
+    expect(fitting('http', { gpu: { queue: true } })).toEqual({ perModel: 63, models: 7 });
   });
 
   test('500 resources in a stack, with advice; or as many as the CDK is told', () => {
