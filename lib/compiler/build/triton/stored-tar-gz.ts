@@ -2,9 +2,8 @@
  * Tar archives that are gzip in form only. Deflate's output depends on zlib's version and on the CPU that it runs on, and a changed byte is
  * a new deployment; weights in half precision shrink by a few per cent.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import { createReadStream } from 'node:fs';
+import { stat, writeFile } from 'node:fs/promises';
 import { ArtifactError } from '../../../errors.js';
 import { crc32 } from '../../formats/archive/crc32.js';
 
@@ -24,7 +23,8 @@ const READ_BYTES = 2 ** 20;
 
 /** @throws ArtifactError ARCHIVE_LIMIT for a file beyond 8 GiB */
 export async function writeTarGz(path: string, files: readonly PackedFile[]): Promise<void> {
-  await pipeline(gzipStored(tar(files)), createWriteStream(path));
+  // A stream could open the file after this has failed, when somebody has cleaned up already.
+  await writeFile(path, gzipStored(tar(files)));
 }
 
 async function* tar(files: readonly PackedFile[]): AsyncGenerator<Uint8Array> {
