@@ -1,4 +1,5 @@
 /** From a request to what became of it: sent to a target, made a job, or answered because it is about one. */
+import { isSequence } from '../../lib/artifact/task.js';
 import { type HttpRequest, MethodNotAllowedError } from '../http/http.js';
 import { readInferBody, type UndecodedInferBody } from '../http/infer-body.js';
 import type { InvocationContext } from '../http/invocation-context.js';
@@ -188,7 +189,7 @@ function jobBody(
   served: ServedInterface | undefined,
 ): (() => Promise<JobBody>) | undefined {
   if (body !== undefined) return async () => ({ tensors: body, isTask: false });
-  if (kind !== 'task' || served === undefined || served.description.task.type === 'voice-activity') return undefined;
+  if (kind !== 'task' || served === undefined || isSequence(served.description.task)) return undefined;
   return async () => {
     const { encodeTask } = await import('./translation/task.js');
     return { tensors: await encodeTask(request, served), isTask: true };

@@ -6,6 +6,11 @@ export type Task =
   | TextClassificationTask
   | VoiceActivityTask;
 
+/** Whether a request at /predict runs the model once for each of its windows, which wait for each other: then it cannot wait in a queue. */
+export function isSequence({ type }: Task): boolean {
+  return type === 'voice-activity';
+}
+
 /** Tensors in, tensors out: no `/predict` route. */
 export interface TensorTask {
   /** Tells this task from the others. */

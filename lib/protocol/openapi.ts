@@ -1,5 +1,6 @@
 /** `GET /openapi.json`: what an endpoint answers, for generators of clients and for people. https://spec.openapis.org/oas/v3.1.0 */
 import type { Manifest } from '../artifact/manifest.js';
+import { isSequence } from '../artifact/task.js';
 import type { ListedModel } from './metadata.js';
 import { jobSchemas, routingHeaders } from './openapi-jobs.js';
 import type { OpenApiHeader, PathItem } from './openapi-parts.js';
@@ -53,7 +54,7 @@ export function openApiDocument({ manifest, models, version, accepts = [] }: Ope
       ...modelPaths(own, {
         isDescribed: true,
         accepts: manifest.task.type === 'tensor' ? [] : accepts,
-        runsOnce: manifest.task.type !== 'voice-activity',
+        runsOnce: !isSequence(manifest.task),
       }),
       ...Object.assign(
         {},
