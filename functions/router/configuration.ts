@@ -33,7 +33,7 @@ const POLICY_VARIABLE = 'CDK_ONNX_ROUTER_POLICY';
 
 export interface Router {
   readonly model: ServedModel;
-  /** Undefined where nobody said. */
+  /** What requests are put into tensors by; undefined where nobody said. */
   readonly modelInterface: () => ServedInterface | undefined;
   readonly policy: RouterPolicy;
   readonly dispatcher: Dispatcher;

@@ -126,7 +126,7 @@ export function jobExpired(): RequestError {
     status: 410,
     code: 'JOB_EXPIRED',
     message: 'The job has expired.',
-    advice: 'Send the request again, with another Idempotency-Key.',
+    advice: 'Send the request again; its Idempotency-Key may be the same.',
   });
 }
 
